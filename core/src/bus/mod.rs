@@ -1,0 +1,81 @@
+//! The bus: the only code that speaks to NATS. Streams and subjects, by the prefix of the installation (`paystats`):
+//!
+//! | stream | subjects | keeps |
+//! |---|---|---|
+//! | `paystats-work` | `paystats.work.plan.<load>`, `paystats.work.chunk.<load>.<index>` | work until it is acknowledged |
+//! | `paystats-events` | `paystats.events.<load>.<part>` | what workers said about loads, for seven days |
+//!
+//! Work is taken by two durable consumers, `planners` and `chunks`, that all loaders share. [`Bus`] reconnects by itself;
+//! while NATS is away calls fail within seconds.
+
+mod error;
+mod events;
+mod work;
+
+use std::time::Duration;
+
+use async_nats::{
+    Client, ConnectOptions, Event,
+    connection::State,
+    jetstream::{self, Context},
+};
+use tracing::{info, warn};
+
+pub use error::BusError;
+pub use events::LoadEvents;
+pub use work::{Delivery, Work, WorkKind, WorkQueue};
+
+use crate::config::BusConfig;
+
+/// A connection to the bus.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    client: Client,
+    jetstream: Context,
+    prefix: String,
+    ack_wait: Duration,
+}
+
+impl Bus {
+    /// How long a request waits for its answer.
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// Connects once, and reconnects by itself from then on.
+    pub async fn connect(config: &BusConfig) -> Result<Self, BusError> {
+        let client = ConnectOptions::new()
+            .name("paystats")
+            .connection_timeout(Self::TIMEOUT)
+            .request_timeout(Some(Self::TIMEOUT))
+            .event_callback(async |event| match event {
+                Event::Connected => info!("NATS is connected"),
+                Event::Disconnected => warn!("NATS is away; reconnecting"),
+                Event::ClientError(_) => {}
+                other => warn!(event = %other, "NATS says"),
+            })
+            .connect(config.url.expose())
+            .await
+            .map_err(|error| BusError::new("connecting", error))?;
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(Self::TIMEOUT);
+        Ok(Self { client, jetstream, prefix: config.prefix.clone(), ack_wait: config.ack_wait })
+    }
+
+    /// Makes the streams. Safe to call again, and from several processes at once.
+    ///
+    /// `next_event` is the least number that the next event may have: where the bus was lost with all it held, the stream of
+    /// events starts anew behind the numbers that clients know.
+    pub async fn prepare(&self, next_event: u64) -> Result<(), BusError> {
+        work::create_stream(self).await?;
+        events::create_stream(self, next_event).await
+    }
+
+    /// Whether the connection stands.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Fails at once while NATS is away, instead of after the time that a request waits.
+    fn check_connected(&self) -> Result<(), BusError> {
+        if self.is_connected() { Ok(()) } else { Err(BusError::disconnected()) }
+    }
+}

@@ -1,0 +1,215 @@
+//! Work for loaders: a JetStream work queue. A message is delivered to one worker, again to another when the first one
+//! neither acknowledges it nor keeps it alive for `ack_wait`, and goes away once it is acknowledged.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    AckKind, Message,
+    consumer::{AckPolicy, PullConsumer, pull},
+    context::PublishErrorKind,
+    message::PublishMessage,
+    stream::{self, RetentionPolicy},
+};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+
+use super::{Bus, BusError};
+use crate::load::LoadId;
+
+/// One piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+pub enum Work {
+    /// Check a load's source and cut it into chunks.
+    Plan {
+        /// The load.
+        load: LoadId,
+    },
+    /// Write a chunk's rows.
+    Chunk {
+        /// The load.
+        load: LoadId,
+        /// The chunk's place in the source, from 0.
+        index: u32,
+    },
+}
+
+/// Kinds of work; each has a consumer of its own, so that planning never waits behind another load's chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkKind {
+    /// [`Work::Plan`].
+    Plan,
+    /// [`Work::Chunk`].
+    Chunk,
+}
+
+impl Work {
+    /// The load that it is for.
+    pub fn load(self) -> LoadId {
+        match self {
+            Self::Plan { load } | Self::Chunk { load, .. } => load,
+        }
+    }
+
+    fn subject(self) -> String {
+        match self {
+            Self::Plan { load } => format!("plan.{load}"),
+            Self::Chunk { load, index } => format!("chunk.{load}.{index}"),
+        }
+    }
+}
+
+impl WorkKind {
+    fn consumer(self) -> &'static str {
+        match self {
+            Self::Plan => "planners",
+            Self::Chunk => "chunks",
+        }
+    }
+
+    fn subjects(self, prefix: &str) -> String {
+        match self {
+            Self::Plan => format!("{prefix}.work.plan.*"),
+            Self::Chunk => format!("{prefix}.work.chunk.*.*"),
+        }
+    }
+}
+
+pub(super) async fn create_stream(bus: &Bus) -> Result<(), BusError> {
+    let config = stream::Config {
+        name: stream_name(bus),
+        description: Some("Work for paystats loaders".to_owned()),
+        subjects: vec![format!("{}.work.>", bus.prefix)],
+        retention: RetentionPolicy::WorkQueue,
+        duplicate_window: Duration::from_secs(120),
+        ..Default::default()
+    };
+    bus.jetstream
+        .get_or_create_stream(config)
+        .await
+        .map(drop)
+        .map_err(|error| BusError::new("creating the work stream", error))
+}
+
+fn stream_name(bus: &Bus) -> String {
+    format!("{}-work", bus.prefix)
+}
+
+impl Bus {
+    /// Puts work on the queue, and returns once JetStream has it on disk. The same work within two minutes counts once.
+    pub async fn publish_work(&self, work: Work) -> Result<(), BusError> {
+        self.check_connected()?;
+        let subject = format!("{}.work.{}", self.prefix, work.subject());
+        let payload = serde_json::to_vec(&work).map_err(|error| BusError::new("encoding work", error))?;
+        let message = PublishMessage::build().message_id(&subject).payload(payload.into());
+        let acknowledged = async { self.jetstream.send_publish(subject.clone(), message).await?.await };
+        match acknowledged.await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == PublishErrorKind::TimedOut => {
+                Err(BusError::new("publishing work", "no acknowledgement in time"))
+            }
+            Err(error) => Err(BusError::new("publishing work", error)),
+        }
+    }
+
+    /// The queue of one kind of work.
+    pub async fn work_queue(&self, kind: WorkKind) -> Result<WorkQueue, BusError> {
+        let stream = self
+            .jetstream
+            .get_stream(stream_name(self))
+            .await
+            .map_err(|error| BusError::new("finding the work stream", error))?;
+        let consumer = stream
+            .create_consumer(pull::Config {
+                durable_name: Some(kind.consumer().to_owned()),
+                filter_subject: kind.subjects(&self.prefix),
+                ack_policy: AckPolicy::Explicit,
+                ack_wait: self.ack_wait,
+                max_ack_pending: 10_000,
+                ..Default::default()
+            })
+            .await
+            .map_err(|error| BusError::new("creating a consumer", error))?;
+        Ok(WorkQueue { consumer, ack_wait: self.ack_wait })
+    }
+}
+
+/// Work of one kind, shared by all loaders.
+#[derive(Debug)]
+pub struct WorkQueue {
+    consumer: PullConsumer,
+    ack_wait: Duration,
+}
+
+impl WorkQueue {
+    /// How long one request for work stands before the next.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// The next piece of work; `None` if there was none for a while. Fails when the bus or the consumer is gone.
+    pub async fn next(&self) -> Result<Option<Delivery>, BusError> {
+        let failed = |error: &dyn std::fmt::Display| BusError::new("taking work", error);
+        // One message at a time: what waits in a buffer here would not be kept alive, and other workers could not have it.
+        let mut batch = self
+            .consumer
+            .batch()
+            .max_messages(1)
+            .expires(Self::PATIENCE)
+            .heartbeat(Duration::from_secs(5))
+            .messages()
+            .await
+            .map_err(|error| failed(&error))?;
+        match batch.next().await {
+            None => Ok(None),
+            Some(Err(error)) => Err(failed(&error)),
+            Some(Ok(message)) => Ok(Some(Delivery { message, ack_wait: self.ack_wait })),
+        }
+    }
+}
+
+/// A piece of work in this worker's hands.
+#[derive(Debug)]
+pub struct Delivery {
+    message: Message,
+    ack_wait: Duration,
+}
+
+impl Delivery {
+    /// What to do.
+    pub fn work(&self) -> Result<Work, BusError> {
+        serde_json::from_slice(&self.message.payload).map_err(|error| BusError::new("decoding work", error))
+    }
+
+    /// How often this work was given out, this time included.
+    pub fn attempt(&self) -> i64 {
+        self.message.info().map_or(1, |info| info.delivered)
+    }
+
+    /// How long the bus waits for a sign of life.
+    pub fn ack_wait(&self) -> Duration {
+        self.ack_wait
+    }
+
+    /// Tells the bus that the work goes on.
+    pub async fn keep_alive(&self) -> Result<(), BusError> {
+        self.answer(AckKind::Progress).await
+    }
+
+    /// The work is done. Returns once the bus knows.
+    pub async fn ack(&self) -> Result<(), BusError> {
+        self.message.double_ack().await.map_err(|error| BusError::new("acknowledging", error))
+    }
+
+    /// Somebody should try again, after `delay`.
+    pub async fn nak(&self, delay: Duration) -> Result<(), BusError> {
+        self.answer(AckKind::Nak(Some(delay))).await
+    }
+
+    /// Nobody should try again.
+    pub async fn term(&self) -> Result<(), BusError> {
+        self.answer(AckKind::Term).await
+    }
+
+    async fn answer(&self, kind: AckKind) -> Result<(), BusError> {
+        self.message.ack_with(kind).await.map_err(|error| BusError::new("answering", error))
+    }
+}

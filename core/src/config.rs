@@ -1,0 +1,139 @@
+//! Configuration shared by `server`, `loader` and `standalone`, read once, in `main`, from the environment.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `PAYSTATS_MONGODB_URI` | MongoDB connection string (a replica set) | none: required |
+//! | `PAYSTATS_DATABASE` | name of the MongoDB database | `paystats` |
+//! | `PAYSTATS_NATS_URL` | NATS server with JetStream | none: required |
+//! | `PAYSTATS_NATS_PREFIX` | first token of every subject, and of stream names | `paystats` |
+//! | `PAYSTATS_ACK_WAIT_SECONDS` | time after which the work of a silent worker goes to another | `10` |
+//! | `PAYSTATS_DATALAKE` | root folder of the data lake | none: required |
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+/// A variable that is missing or has a value that cannot be used. The message names the variable, never a secret value.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The variable has to be set and is not.
+    #[error("{0} is not set")]
+    Missing(&'static str),
+    /// The variable is set to something that cannot be used.
+    #[error("{variable}: {reason}")]
+    Invalid {
+        /// Name of the variable.
+        variable: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+}
+
+/// A value that may carry credentials: it never prints.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the driver that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// Where the store is.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// MongoDB connection string.
+    pub uri: Secret,
+    /// Database name.
+    pub database: String,
+}
+
+/// Where the bus is, and under which first token this installation speaks on it.
+#[derive(Clone, Debug)]
+pub struct BusConfig {
+    /// NATS URL.
+    pub url: Secret,
+    /// First token of every subject: letters, digits, `_` and `-`.
+    pub prefix: String,
+    /// Time after which the work of a worker that gives no sign of life goes to another.
+    pub ack_wait: Duration,
+}
+
+impl BusConfig {
+    /// The default of `PAYSTATS_ACK_WAIT_SECONDS`.
+    pub const ACK_WAIT: Duration = Duration::from_secs(10);
+}
+
+/// What both programs need.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The store.
+    pub store: StoreConfig,
+    /// The bus.
+    pub bus: BusConfig,
+    /// Root folder of the data lake.
+    pub datalake: PathBuf,
+}
+
+impl Config {
+    /// Reads the variables listed at the top of this module.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let prefix = optional("PAYSTATS_NATS_PREFIX").unwrap_or_else(|| "paystats".to_owned());
+        if prefix.is_empty() || !prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+            return Err(ConfigError::Invalid {
+                variable: "PAYSTATS_NATS_PREFIX",
+                reason: format!("'{prefix}' may only hold letters, digits, '_' and '-'"),
+            });
+        }
+        let ack_wait = match optional("PAYSTATS_ACK_WAIT_SECONDS") {
+            None => BusConfig::ACK_WAIT,
+            Some(text) => match text.parse() {
+                Ok(seconds @ 1..=3600) => Duration::from_secs(seconds),
+                _ => {
+                    return Err(ConfigError::Invalid {
+                        variable: "PAYSTATS_ACK_WAIT_SECONDS",
+                        reason: format!("'{text}' is not a whole number from 1 to 3600"),
+                    });
+                }
+            },
+        };
+        Ok(Self {
+            store: StoreConfig {
+                uri: Secret::new(required("PAYSTATS_MONGODB_URI")?),
+                database: optional("PAYSTATS_DATABASE").unwrap_or_else(|| "paystats".to_owned()),
+            },
+            bus: BusConfig { url: Secret::new(required("PAYSTATS_NATS_URL")?), prefix, ack_wait },
+            datalake: required("PAYSTATS_DATALAKE")?.into(),
+        })
+    }
+}
+
+/// The variable's value; `None` when it is unset or empty.
+pub fn optional(variable: &'static str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+/// The variable's value, or an error that names it.
+pub fn required(variable: &'static str) -> Result<String, ConfigError> {
+    optional(variable).ok_or(ConfigError::Missing(variable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_print() {
+        assert_eq!(format!("{:?}", Secret::new("mongodb://user:hunter2@host")), "Secret(***)");
+    }
+}

@@ -1,0 +1,157 @@
+//! The rules of OGC Simple Features that polygons keep: simple rings that do not cross, holes inside, parts that do not overlap.
+//!
+//! `geo`'s own validation compares every pair of segments, which a border of 100,000 points turns into minutes; here an
+//! R-tree finds the pairs that can meet at all.
+
+use geo::{
+    BoundingRect, CoordinatePosition, Intersects, Line, LineIntersection, Relate, coordinate_position::CoordPos,
+    dimensions::Dimensions, line_intersection::line_intersection,
+};
+use geo_types::{Coord, LineString, Polygon};
+use rstar::{AABB, RTree, RTreeObject};
+
+use super::GeometryError;
+
+/// Checks the polygons of one geometry, and against each other. Their rings are closed and their coordinates finite.
+pub(super) fn check(polygons: &[Polygon]) -> Result<(), GeometryError> {
+    if polygons.is_empty() {
+        return Err(GeometryError::Empty);
+    }
+    for polygon in polygons {
+        check_rings(polygon)?;
+        check_holes(polygon)?;
+    }
+    check_overlaps(polygons)
+}
+
+/// A piece of a ring, with what tells neighbours from strangers.
+struct Segment {
+    line: Line,
+    ring: usize,
+    position: usize,
+    ring_length: usize,
+}
+
+impl RTreeObject for Segment {
+    type Envelope = AABB<[f64; 2]>;
+
+    fn envelope(&self) -> Self::Envelope {
+        AABB::from_corners(self.line.start.into(), self.line.end.into())
+    }
+}
+
+impl Segment {
+    /// Whether `other` starts where this one ends, on the same ring.
+    fn leads_to(&self, other: &Self) -> bool {
+        self.ring == other.ring && (self.position + 1) % self.ring_length == other.position
+    }
+}
+
+fn check_rings(polygon: &Polygon) -> Result<(), GeometryError> {
+    let mut segments = Vec::new();
+    for (ring, line_string) in rings(polygon).enumerate() {
+        // A point that repeats its predecessor changes nothing.
+        let lines: Vec<Line> = line_string.lines().filter(|line| line.start != line.end).collect();
+        if lines.len() < 3 {
+            return Err(invalid("a ring has fewer than three different points".to_owned()));
+        }
+        let ring_length = lines.len();
+        segments.extend(lines.into_iter().enumerate().map(|(position, line)| Segment {
+            line,
+            ring,
+            position,
+            ring_length,
+        }));
+    }
+    let tree = RTree::bulk_load(segments);
+    for segment in &tree {
+        for other in tree.locate_in_envelope_intersecting(&segment.envelope()) {
+            if (segment.ring, segment.position) < (other.ring, other.position) {
+                check_pair(segment, other)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_pair(a: &Segment, b: &Segment) -> Result<(), GeometryError> {
+    let neighbours = a.leads_to(b) || b.leads_to(a);
+    match line_intersection(a.line, b.line) {
+        None => Ok(()),
+        Some(LineIntersection::SinglePoint { .. }) if neighbours => Ok(()),
+        Some(LineIntersection::SinglePoint { is_proper: false, .. }) if a.ring != b.ring => Ok(()),
+        Some(LineIntersection::SinglePoint { intersection, is_proper: false }) => {
+            Err(invalid(format!("a ring touches itself at {}", place(intersection))))
+        }
+        Some(LineIntersection::SinglePoint { intersection, .. }) if a.ring == b.ring => {
+            Err(invalid(format!("a ring crosses itself at {}", place(intersection))))
+        }
+        Some(LineIntersection::SinglePoint { intersection, .. }) => {
+            Err(invalid(format!("two rings cross at {}", place(intersection))))
+        }
+        Some(LineIntersection::Collinear { intersection }) if a.ring == b.ring => {
+            Err(invalid(format!("a ring crosses itself along a line from {}", place(intersection.start))))
+        }
+        Some(LineIntersection::Collinear { intersection }) => {
+            Err(invalid(format!("two rings share a line from {}", place(intersection.start))))
+        }
+    }
+}
+
+/// Each hole lies in the exterior ring and in no other hole. The rings are known not to cross, so one point tells.
+fn check_holes(polygon: &Polygon) -> Result<(), GeometryError> {
+    let exterior = Polygon::new(polygon.exterior().clone(), Vec::new());
+    for (index, hole) in polygon.interiors().iter().enumerate() {
+        if !lies_in(hole, &exterior) {
+            return Err(invalid("a hole lies outside its exterior ring".to_owned()));
+        }
+        for (_, other) in polygon.interiors().iter().enumerate().filter(|(other, _)| *other != index) {
+            let bounds_meet = match (hole.bounding_rect(), other.bounding_rect()) {
+                (Some(a), Some(b)) => a.intersects(&b),
+                _ => false,
+            };
+            if bounds_meet && lies_in(hole, &Polygon::new(other.clone(), Vec::new())) {
+                return Err(invalid("a hole lies in another hole".to_owned()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the first point of `ring` that is not on the border of `polygon` is inside it.
+fn lies_in(ring: &LineString, polygon: &Polygon) -> bool {
+    ring.0
+        .iter()
+        .map(|point| polygon.coordinate_position(point))
+        .find(|position| *position != CoordPos::OnBoundary)
+        .is_some_and(|position| position == CoordPos::Inside)
+}
+
+/// Parts of a MultiPolygon may touch; their insides do not meet.
+fn check_overlaps(polygons: &[Polygon]) -> Result<(), GeometryError> {
+    let bounds: Vec<_> = polygons.iter().map(BoundingRect::bounding_rect).collect();
+    for a in 0..polygons.len() {
+        for b in a + 1..polygons.len() {
+            let bounds_meet = matches!((bounds[a], bounds[b]), (Some(a), Some(b)) if a.intersects(&b));
+            if bounds_meet
+                && polygons[a].relate(&polygons[b]).get(CoordPos::Inside, CoordPos::Inside)
+                    == Dimensions::TwoDimensional
+            {
+                return Err(invalid(format!("its parts {} and {} overlap", a + 1, b + 1)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rings(polygon: &Polygon) -> impl Iterator<Item = &LineString> {
+    std::iter::once(polygon.exterior()).chain(polygon.interiors())
+}
+
+fn place(point: Coord) -> String {
+    format!("{} {}", point.x, point.y)
+}
+
+fn invalid(reason: String) -> GeometryError {
+    GeometryError::Invalid(reason)
+}

@@ -1,0 +1,83 @@
+//! What can go wrong in the store, told by what the caller can do about it.
+
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// MongoDB cannot be reached or has no primary now: the same call may succeed later.
+    #[error("MongoDB is away: {0}")]
+    Unavailable(#[source] Error),
+    /// A document with the same unique key exists.
+    #[error("a document with this {0} exists")]
+    Duplicate(&'static str),
+    /// MongoDB refuses a geometry or an area that our own rules let pass.
+    #[error("MongoDB refuses the geometry: {0}")]
+    GeometryRefused(String),
+    /// A stored document that cannot be one of ours.
+    #[error("a document of {collection} is not readable: {reason}")]
+    Corrupt {
+        /// Collection.
+        collection: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Anything else: a bug, or a server that is set up wrongly.
+    #[error("MongoDB failed: {0}")]
+    Failed(#[source] Error),
+}
+
+/// Server codes for what a 2dsphere index or `$geoIntersects` cannot take: BadValue and "Can't extract geo keys".
+const GEOMETRY_CODES: [i32; 2] = [2, 16755];
+/// Server code of a unique index's refusal.
+pub(super) const DUPLICATE_KEY: i32 = 11_000;
+/// Server codes that pass by themselves: elections, shutdowns, network trouble between members.
+const PASSING_CODES: [i32; 12] = [6, 7, 89, 91, 134, 189, 262, 9001, 10_107, 11_600, 11_602, 13_435];
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    pub(super) fn is_geometry_code(code: i32) -> bool {
+        GEOMETRY_CODES.contains(&code)
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        let code = match error.kind.as_ref() {
+            ErrorKind::Write(WriteFailure::WriteError(write)) => Some((write.code, write.message.clone())),
+            ErrorKind::Command(command) => Some((command.code, command.message.clone())),
+            _ => None,
+        };
+        match (error.kind.as_ref(), code) {
+            (_, Some((code, message))) if StoreError::is_geometry_code(code) => Self::GeometryRefused(message),
+            (_, Some((code, _))) if PASSING_CODES.contains(&code) => Self::Unavailable(error),
+            (
+                ErrorKind::ServerSelection { .. }
+                | ErrorKind::Io(_)
+                | ErrorKind::ConnectionPoolCleared { .. }
+                | ErrorKind::DnsResolve { .. }
+                | ErrorKind::Transaction { .. },
+                _,
+            ) => Self::Unavailable(error),
+            _ if error.contains_label(mongodb::error::RETRYABLE_WRITE_ERROR)
+                || error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) =>
+            {
+                Self::Unavailable(error)
+            }
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// Turns a unique index's refusal into [`StoreError::Duplicate`].
+pub(super) fn duplicate_as(key: &'static str) -> impl Fn(Error) -> StoreError {
+    move |error| match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY => StoreError::Duplicate(key),
+        ErrorKind::Command(command) if command.code == DUPLICATE_KEY => StoreError::Duplicate(key),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,109 @@
+//! The store: the only code that speaks to MongoDB. One file a collection; what they share stands in files of its own.
+//!
+//! `server` and `loader` hold one [`Store`] each. It connects lazily: calls fail with [`StoreError::Unavailable`] while
+//! MongoDB is away, within seconds, and work again once it is back.
+
+mod counters;
+mod decimal;
+mod error;
+mod load_chunks;
+mod load_rows;
+mod loads;
+mod page;
+mod paystats;
+mod postal_codes;
+mod provenance;
+mod rejections;
+mod totals;
+
+use std::time::Duration;
+
+use mongodb::{
+    Client, Database,
+    bson::doc,
+    event::{EventHandler, command::CommandEvent},
+    options::ClientOptions,
+};
+
+pub use error::StoreError;
+pub use load_chunks::{LoadChunk, LoadChunks};
+pub use load_rows::RowOutcome;
+pub use loads::{LoadFilter, Loads, NewLoad};
+pub use page::{Direction, Key, KeyPart, Page, PageRequest};
+pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
+pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
+pub use provenance::{Provenance, Write};
+pub use rejections::Rejections;
+pub use totals::{GroupTotal, Totals};
+
+use crate::config::StoreConfig;
+
+/// Everything that is kept, by collection.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+    /// Postal codes and their areas.
+    pub postal_codes: PostalCodes,
+    /// Paystats, row by row.
+    pub paystats: Paystats,
+    /// Totals of paystats.
+    pub totals: Totals,
+    /// Loads and where they stand.
+    pub loads: Loads,
+    /// The chunks of loads.
+    pub load_chunks: LoadChunks,
+    /// Refused rows.
+    pub rejections: Rejections,
+}
+
+impl Store {
+    /// How long a call looks for a primary before it is [`StoreError::Unavailable`].
+    const SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
+
+    /// A store at `config`; nothing is contacted yet.
+    pub async fn new(config: &StoreConfig) -> Result<Self, StoreError> {
+        Self::with_command_events(config, None).await
+    }
+
+    /// The same, with a handler that hears of every command (tests count them).
+    pub async fn with_command_events(
+        config: &StoreConfig,
+        handler: Option<EventHandler<CommandEvent>>,
+    ) -> Result<Self, StoreError> {
+        let mut options = ClientOptions::parse(config.uri.expose()).await?;
+        options.app_name.get_or_insert_with(|| "paystats".to_owned());
+        options.server_selection_timeout.get_or_insert(Self::SELECTION_TIMEOUT);
+        options.connect_timeout.get_or_insert(Self::SELECTION_TIMEOUT);
+        options.command_event_handler = handler;
+        let database = Client::with_options(options)?.database(&config.database);
+        Ok(Self {
+            postal_codes: PostalCodes::new(&database),
+            paystats: Paystats::new(&database),
+            totals: Totals::new(&database),
+            loads: Loads::new(&database),
+            load_chunks: LoadChunks::new(&database),
+            rejections: Rejections::new(&database),
+            database,
+        })
+    }
+
+    /// Makes the collections' indexes. Safe to call again, and from several processes at once.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        self.postal_codes.create_indexes().await?;
+        self.paystats.create_indexes().await?;
+        self.loads.create_indexes().await?;
+        self.load_chunks.create_indexes().await?;
+        self.rejections.create_indexes().await
+    }
+
+    /// Whether MongoDB answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.database.run_command(doc! { "ping": 1 }).await?;
+        Ok(())
+    }
+
+    /// Name of the database.
+    pub fn database_name(&self) -> &str {
+        self.database.name()
+    }
+}

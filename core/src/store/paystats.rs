@@ -1,0 +1,341 @@
+//! The collection `paystats`: `_id` (int64), `amount` (Decimal128), `month` (date), `age`, `gender`, `postal_code_id`,
+//! `written`. It is the truth that every total is made from.
+
+use futures_util::FutureExt;
+use mongodb::{
+    ClientSession, Collection, Database, IndexModel,
+    bson::{Bson, DateTime, Decimal128, Document, doc, serialize_to_bson},
+    options::ReturnDocument,
+};
+use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime, Time};
+
+use super::{
+    Direction, Key, KeyPart, Page, PageRequest, Provenance, RowOutcome, StoreError, Write,
+    decimal::{from_decimal128, to_decimal128},
+    error::duplicate_as,
+    load_rows::{LoadedDocument, write_rows},
+    page::find_page,
+};
+use crate::domain::{AgeGroup, Amount, Gender, Month, Paystat, PaystatId, PaystatScope, PostalCodeId};
+
+/// The collection of paystats.
+#[derive(Clone, Debug)]
+pub struct Paystats {
+    paystats: Collection<PaystatDocument>,
+    postal_codes: Collection<Document>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PaystatDocument {
+    #[serde(rename = "_id")]
+    id: i64,
+    amount: Decimal128,
+    month: DateTime,
+    age: String,
+    gender: String,
+    postal_code_id: i32,
+    written: Provenance,
+}
+
+/// A paystat and who wrote it last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPaystat {
+    /// The row.
+    pub paystat: Paystat,
+    /// Who wrote it last.
+    pub written: Provenance,
+}
+
+/// New values for a paystat. What is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PaystatChange {
+    /// New amount.
+    pub amount: Option<Amount>,
+    /// New month.
+    pub month: Option<Month>,
+    /// New age group.
+    pub age: Option<AgeGroup>,
+    /// New gender.
+    pub gender: Option<Gender>,
+    /// New postal code.
+    pub postal_code_id: Option<PostalCodeId>,
+}
+
+/// What a list of paystats is ordered by; equal ones are ordered by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaystatOrderField {
+    /// Number.
+    Id,
+    /// Amount.
+    Amount,
+    /// Month.
+    Month,
+}
+
+pub(super) const COLLECTION: &str = "paystats";
+
+impl Paystats {
+    pub(super) fn new(database: &Database) -> Self {
+        Self { paystats: database.collection(COLLECTION), postal_codes: database.collection("postal_codes") }
+    }
+
+    pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
+        let by_place = doc! { "postal_code_id": 1, "month": 1, "age": 1, "gender": 1 };
+        self.paystats.create_index(IndexModel::builder().keys(by_place).build()).await?;
+        Ok(())
+    }
+
+    /// The paystat with this number.
+    pub async fn by_id(&self, id: PaystatId) -> Result<Option<StoredPaystat>, StoreError> {
+        let found = self.paystats.find_one(doc! { "_id": id.get() }).await?;
+        found.map(StoredPaystat::try_from).transpose()
+    }
+
+    /// A page of the matching paystats.
+    pub async fn page(
+        &self,
+        scope: &PaystatScope,
+        order: PaystatOrderField,
+        direction: Direction,
+        request: PageRequest,
+    ) -> Result<Page<StoredPaystat>, StoreError> {
+        let page = find_page(&self.paystats, scope_document(scope), order.field(), direction, None, request).await?;
+        page.map(StoredPaystat::try_from)
+    }
+
+    /// How many paystats match.
+    pub async fn count(&self, scope: &PaystatScope) -> Result<u64, StoreError> {
+        Ok(self.paystats.count_documents(scope_document(scope)).await?)
+    }
+
+    /// The greatest number in use; 0 if there is none.
+    pub async fn greatest_id(&self) -> Result<i64, StoreError> {
+        Ok(self.paystats.find_one(doc! {}).sort(doc! { "_id": -1 }).await?.map_or(0, |document| document.id))
+    }
+
+    /// Adds a paystat; [`StoreError::Duplicate`] if its number is taken. Says whether its postal code exists.
+    pub async fn insert(&self, paystat: &Paystat, written: Provenance) -> Result<bool, StoreError> {
+        let document = PaystatDocument::new(paystat, written);
+        let mut session = self.paystats.client().start_session().await?;
+        session
+            .start_transaction()
+            .and_run((self.clone(), document), |session, (store, document)| {
+                async move {
+                    let known = store.touch_postal_code(document.postal_code_id, session).await?;
+                    if known {
+                        store.paystats.insert_one(&*document).session(session).await?;
+                    }
+                    Ok(known)
+                }
+                .boxed()
+            })
+            .await
+            .map_err(duplicate_as("id"))
+    }
+
+    /// Changes a paystat. `None` in the outer place if its new postal code does not exist, in the inner place if there is no
+    /// paystat with this number.
+    pub async fn update(
+        &self,
+        id: PaystatId,
+        change: &PaystatChange,
+        written: Provenance,
+    ) -> Result<Option<Option<StoredPaystat>>, StoreError> {
+        let mut set = doc! { "written": serialize_to_bson(&written).map_err(|error| corrupt(&error))? };
+        if let Some(amount) = change.amount {
+            set.insert("amount", to_decimal128(amount));
+        }
+        if let Some(month) = change.month {
+            set.insert("month", to_date(month));
+        }
+        if let Some(age) = change.age {
+            set.insert("age", age.name());
+        }
+        if let Some(gender) = change.gender {
+            set.insert("gender", gender.name());
+        }
+        if let Some(postal_code) = change.postal_code_id {
+            set.insert("postal_code_id", postal_code.get());
+        }
+        let (filter, update) = (doc! { "_id": id.get() }, doc! { "$set": set });
+        let postal_code = change.postal_code_id.map(PostalCodeId::get);
+        let mut session = self.paystats.client().start_session().await?;
+        let changed = session
+            .start_transaction()
+            .and_run((self.clone(), filter, update), move |session, (store, filter, update)| {
+                async move {
+                    if let Some(postal_code) = postal_code
+                        && !store.touch_postal_code(postal_code, session).await?
+                    {
+                        return Ok(None);
+                    }
+                    let change = store.paystats.find_one_and_update(filter.clone(), update.clone());
+                    change.return_document(ReturnDocument::After).session(session).await.map(Some)
+                }
+                .boxed()
+            })
+            .await?;
+        changed.map(|found| found.map(StoredPaystat::try_from).transpose()).transpose()
+    }
+
+    /// Removes a paystat and returns it; `None` if there is none with this number.
+    pub async fn delete(&self, id: PaystatId) -> Result<Option<StoredPaystat>, StoreError> {
+        let removed = self.paystats.find_one_and_delete(doc! { "_id": id.get() }).await?;
+        removed.map(StoredPaystat::try_from).transpose()
+    }
+
+    /// Writes rows of load `load`, each with its line.
+    pub async fn write_load(&self, load: i64, rows: &[(u64, Paystat)]) -> Result<Vec<RowOutcome>, StoreError> {
+        let documents =
+            rows.iter().map(|(line, paystat)| PaystatDocument::new(paystat, Provenance::insert(load, *line))).collect();
+        write_rows(&self.paystats, documents).await
+    }
+
+    /// Writes to the postal code that a paystat is about to name, in the same transaction, so that deleting it at the same time
+    /// fails or is seen. `false` if there is no such postal code.
+    async fn touch_postal_code(&self, id: i32, session: &mut ClientSession) -> Result<bool, mongodb::error::Error> {
+        let touch = doc! { "$currentDate": { "named_at": true } };
+        let touched = self.postal_codes.update_one(doc! { "_id": id }, touch).session(session).await?;
+        Ok(touched.matched_count > 0)
+    }
+}
+
+impl PaystatOrderField {
+    /// Its field in the collection; `None` for the id, which every order ends with.
+    fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Id => None,
+            Self::Amount => Some("amount"),
+            Self::Month => Some("month"),
+        }
+    }
+
+    /// A key of this order, to compare others with.
+    pub fn sample_key(self) -> Key {
+        let value = match self {
+            Self::Id => None,
+            Self::Amount => Some(KeyPart::Decimal(String::new())),
+            Self::Month => Some(KeyPart::Millis(0)),
+        };
+        Key { value, id: KeyPart::Number(0) }
+    }
+
+    /// The place of `paystat` in this order.
+    pub fn key(self, paystat: &Paystat) -> Key {
+        let value = match self {
+            Self::Id => None,
+            Self::Amount => Some(KeyPart::Decimal(paystat.amount.to_string())),
+            Self::Month => Some(KeyPart::Millis(to_date(paystat.month).timestamp_millis())),
+        };
+        Key { value, id: KeyPart::Number(paystat.id.get()) }
+    }
+}
+
+/// The condition on `paystats` that a scope stands for.
+pub(super) fn scope_document(scope: &PaystatScope) -> Document {
+    let mut conditions = Document::new();
+    let mut month = Document::new();
+    month.extend(scope.from.map(|from| ("$gte".to_owned(), Bson::DateTime(to_date(from)))));
+    month.extend(scope.to.map(|to| ("$lte".to_owned(), Bson::DateTime(to_date(to)))));
+    let mut amount = Document::new();
+    amount.extend(scope.min_amount.map(|min| ("$gte".to_owned(), Bson::Decimal128(to_decimal128(min)))));
+    amount.extend(scope.max_amount.map(|max| ("$lte".to_owned(), Bson::Decimal128(to_decimal128(max)))));
+    for (field, range) in [("month", month), ("amount", amount)] {
+        if !range.is_empty() {
+            conditions.insert(field, range);
+        }
+    }
+    if let Some(ages) = &scope.ages {
+        conditions.insert("age", doc! { "$in": ages.iter().map(|age| age.name()).collect::<Vec<_>>() });
+    }
+    if let Some(genders) = &scope.genders {
+        conditions.insert("gender", doc! { "$in": genders.iter().map(|gender| gender.name()).collect::<Vec<_>>() });
+    }
+    if let Some(ids) = &scope.postal_code_ids {
+        conditions.insert("postal_code_id", doc! { "$in": ids.iter().map(|id| id.get()).collect::<Vec<_>>() });
+    }
+    conditions
+}
+
+/// The first day of a month at midnight UTC.
+pub(super) fn to_date(month: Month) -> DateTime {
+    let first = time::Month::try_from(month.month())
+        .and_then(|name| Date::from_calendar_date(i32::from(month.year()), name, 1))
+        .expect("a month has a first day");
+    DateTime::from_millis(OffsetDateTime::new_utc(first, Time::MIDNIGHT).unix_timestamp() * 1_000)
+}
+
+pub(super) fn from_date(date: DateTime) -> Result<Month, StoreError> {
+    let day = OffsetDateTime::from_unix_timestamp(date.timestamp_millis().div_euclid(1_000))
+        .map_err(|error| corrupt(&error))?;
+    let year = u16::try_from(day.year()).map_err(|error| corrupt(&error))?;
+    Month::new(year, day.month().into()).map_err(|error| corrupt(&error))
+}
+
+pub(super) fn age_of(name: &str) -> Result<AgeGroup, StoreError> {
+    AgeGroup::from_name(name).ok_or_else(|| corrupt(&crate::domain::UnknownAgeGroup))
+}
+
+pub(super) fn gender_of(name: &str) -> Result<Gender, StoreError> {
+    name.parse().map_err(|error: crate::domain::UnknownGender| corrupt(&error))
+}
+
+impl PaystatDocument {
+    fn new(paystat: &Paystat, written: Provenance) -> Self {
+        Self {
+            id: paystat.id.get(),
+            amount: to_decimal128(paystat.amount),
+            month: to_date(paystat.month),
+            age: paystat.age.name().to_owned(),
+            gender: paystat.gender.name().to_owned(),
+            postal_code_id: paystat.postal_code_id.get(),
+            written,
+        }
+    }
+}
+
+impl TryFrom<PaystatDocument> for StoredPaystat {
+    type Error = StoreError;
+
+    fn try_from(document: PaystatDocument) -> Result<Self, StoreError> {
+        let paystat = Paystat {
+            id: document.id.try_into().map_err(|error: crate::domain::PaystatIdError| corrupt(&error))?,
+            amount: from_decimal128(document.amount)?,
+            month: from_date(document.month)?,
+            age: age_of(&document.age)?,
+            gender: gender_of(&document.gender)?,
+            postal_code_id: document
+                .postal_code_id
+                .try_into()
+                .map_err(|error: crate::domain::PostalCodeError| corrupt(&error))?,
+        };
+        Ok(Self { paystat, written: document.written })
+    }
+}
+
+impl LoadedDocument for PaystatDocument {
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn written(&self) -> Provenance {
+        self.written
+    }
+
+    fn set_write(&mut self, write: Write) {
+        self.written.write = write;
+    }
+
+    fn same_content(&self, other: &Self) -> bool {
+        self.amount == other.amount
+            && self.month == other.month
+            && self.age == other.age
+            && self.gender == other.gender
+            && self.postal_code_id == other.postal_code_id
+    }
+}
+
+fn corrupt(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() }
+}

@@ -1,0 +1,434 @@
+//! The collection `postal_codes`: `_id` (int32), `code` (unique), `ewkb`, `geometry` (GeoJSON, 2dsphere index), `written`.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{FutureExt, TryStreamExt};
+use mongodb::{
+    Collection, Database, IndexModel,
+    bson::{Binary, Bson, Document, doc, serialize_to_bson, spec::BinarySubtype},
+    options::{IndexOptions, ReturnDocument},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Direction, Page, PageRequest, Provenance, RowOutcome, StoreError, Write,
+    error::duplicate_as,
+    load_rows::{LoadedDocument, write_rows},
+    page::find_page,
+};
+use crate::domain::{Area, BBox, Geometry, Near, PostalCode, PostalCodeCode, PostalCodeId};
+
+/// The collection of postal codes.
+#[derive(Clone, Debug)]
+pub struct PostalCodes {
+    codes: Collection<PostalCodeDocument>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PostalCodeDocument {
+    #[serde(rename = "_id")]
+    id: i32,
+    code: String,
+    ewkb: Binary,
+    geometry: Document,
+    written: Provenance,
+}
+
+/// A postal code without its area, which is large and read only when asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPostalCode {
+    /// Number.
+    pub id: PostalCodeId,
+    /// Code.
+    pub code: PostalCodeCode,
+    /// Who wrote it last.
+    pub written: Provenance,
+}
+
+#[derive(Debug, Deserialize)]
+struct HeadDocument {
+    #[serde(rename = "_id")]
+    id: i32,
+    code: String,
+    written: Provenance,
+}
+
+/// Which postal codes a list holds. What is `None` does not restrict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PostalCodeFilter {
+    /// Any of these codes.
+    pub codes: Option<Vec<PostalCodeCode>>,
+    /// Codes that start with this.
+    pub code_prefix: Option<String>,
+    /// Those that meet every one of these areas.
+    pub areas: Vec<Area>,
+}
+
+/// New values for a postal code. What is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PostalCodeChange {
+    /// New code.
+    pub code: Option<PostalCodeCode>,
+    /// New area.
+    pub geometry: Option<Geometry>,
+}
+
+const COLLECTION: &str = "postal_codes";
+
+impl PostalCodes {
+    pub(super) fn new(database: &Database) -> Self {
+        Self { codes: database.collection(COLLECTION) }
+    }
+
+    pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
+        let unique = IndexOptions::builder().unique(true).build();
+        self.codes
+            .create_indexes([
+                IndexModel::builder().keys(doc! { "code": 1 }).options(unique).build(),
+                IndexModel::builder().keys(doc! { "geometry": "2dsphere" }).build(),
+            ])
+            .await?;
+        Ok(())
+    }
+
+    /// The postal codes with these numbers, in any order.
+    pub async fn by_ids(&self, ids: &[PostalCodeId]) -> Result<Vec<StoredPostalCode>, StoreError> {
+        let ids: Vec<i32> = ids.iter().map(|id| id.get()).collect();
+        self.heads(doc! { "_id": { "$in": ids } }).await
+    }
+
+    /// The postal code with this code.
+    pub async fn by_code(&self, code: &PostalCodeCode) -> Result<Option<StoredPostalCode>, StoreError> {
+        Ok(self.heads(doc! { "code": code.as_str() }).await?.pop())
+    }
+
+    /// A page of the matching postal codes, by number.
+    pub async fn page(
+        &self,
+        filter: &PostalCodeFilter,
+        request: PageRequest,
+    ) -> Result<Page<StoredPostalCode>, StoreError> {
+        let heads = self.codes.clone_with_type::<HeadDocument>();
+        let page = find_page(&heads, filter.document(), None, Direction::Ascending, Some(head()), request).await?;
+        page.map(StoredPostalCode::try_from)
+    }
+
+    /// How many postal codes match.
+    pub async fn count(&self, filter: &PostalCodeFilter) -> Result<u64, StoreError> {
+        Ok(self.codes.count_documents(filter.document()).await?)
+    }
+
+    /// The matching postal codes within `near`, the nearest first, each with its distance in metres from the point.
+    /// Distances are to the area, so 0 inside it.
+    pub async fn near(
+        &self,
+        filter: &PostalCodeFilter,
+        near: Near,
+    ) -> Result<Vec<(StoredPostalCode, f64)>, StoreError> {
+        let pipeline = [
+            doc! { "$geoNear": {
+                "near": { "type": "Point", "coordinates": [near.longitude, near.latitude] },
+                "key": "geometry",
+                "maxDistance": near.max_distance_meters,
+                "distanceField": "distance",
+                "query": filter.document(),
+                "spherical": true,
+            } },
+            doc! { "$sort": { "distance": 1, "_id": 1 } },
+            doc! { "$project": { "code": 1, "written": 1, "distance": 1 } },
+        ];
+        #[derive(Deserialize)]
+        struct NearDocument {
+            #[serde(flatten)]
+            head: HeadDocument,
+            distance: f64,
+        }
+        let found: Vec<NearDocument> =
+            self.codes.aggregate(pipeline).with_type::<NearDocument>().await?.try_collect().await?;
+        found.into_iter().map(|near| Ok((near.head.try_into()?, near.distance))).collect()
+    }
+
+    /// The areas of these postal codes.
+    pub async fn geometries(&self, ids: &[PostalCodeId]) -> Result<HashMap<PostalCodeId, Geometry>, StoreError> {
+        #[derive(Deserialize)]
+        struct AreaDocument {
+            #[serde(rename = "_id")]
+            id: i32,
+            ewkb: Binary,
+        }
+        let ids: Vec<i32> = ids.iter().map(|id| id.get()).collect();
+        let found: Vec<AreaDocument> = self
+            .codes
+            .clone_with_type()
+            .find(doc! { "_id": { "$in": ids } })
+            .projection(doc! { "ewkb": 1 })
+            .await?
+            .try_collect()
+            .await?;
+        found
+            .into_iter()
+            .map(|area| {
+                let geometry = Geometry::from_trusted_ewkb(area.ewkb.bytes).map_err(|error| corrupt(&error))?;
+                Ok((postal_code_id(area.id)?, geometry))
+            })
+            .collect()
+    }
+
+    /// The numbers of the matching postal codes.
+    pub async fn ids(&self, filter: &PostalCodeFilter) -> Result<Vec<PostalCodeId>, StoreError> {
+        Ok(self.heads(filter.document()).await?.into_iter().map(|code| code.id).collect())
+    }
+
+    /// The numbers of all postal codes.
+    pub async fn all_ids(&self) -> Result<HashSet<PostalCodeId>, StoreError> {
+        #[derive(Deserialize)]
+        struct IdDocument {
+            #[serde(rename = "_id")]
+            id: i32,
+        }
+        let ids: Vec<IdDocument> =
+            self.codes.clone_with_type().find(doc! {}).projection(doc! { "_id": 1 }).await?.try_collect().await?;
+        ids.into_iter().map(|document| postal_code_id(document.id)).collect()
+    }
+
+    /// Adds a postal code; [`StoreError::Duplicate`] if its number or code is taken.
+    pub async fn insert(&self, code: &PostalCode, written: Provenance) -> Result<(), StoreError> {
+        if self.codes.count_documents(doc! { "_id": code.id.get() }).await? > 0 {
+            return Err(StoreError::Duplicate("id"));
+        }
+        self.codes.insert_one(document(code, written)?).await.map_err(duplicate_as("code"))?;
+        Ok(())
+    }
+
+    /// Changes a postal code; `None` if there is none with this number.
+    pub async fn update(
+        &self,
+        id: PostalCodeId,
+        change: &PostalCodeChange,
+        written: Provenance,
+    ) -> Result<Option<StoredPostalCode>, StoreError> {
+        let mut set = doc! { "written": serialize_to_bson(&written).map_err(|error| corrupt(&error))? };
+        if let Some(code) = &change.code {
+            set.insert("code", code.as_str());
+        }
+        if let Some(geometry) = &change.geometry {
+            set.insert("ewkb", ewkb(geometry));
+            set.insert("geometry", geojson(geometry)?);
+        }
+        self.codes
+            .clone_with_type::<HeadDocument>()
+            .find_one_and_update(doc! { "_id": id.get() }, doc! { "$set": set })
+            .projection(head())
+            .return_document(ReturnDocument::After)
+            .await
+            .map_err(duplicate_as("code"))?
+            .map(StoredPostalCode::try_from)
+            .transpose()
+    }
+
+    /// Removes a postal code that no paystat names. Says whether it was there, or that paystats name it.
+    ///
+    /// One transaction: a paystat that is created at the same time touches the postal code too (see
+    /// [`super::Paystats::insert`]), so one of both sees the other.
+    pub async fn delete(&self, id: PostalCodeId) -> Result<DeletedPostalCode, StoreError> {
+        let paystats: Collection<Document> =
+            self.codes.client().database(&self.codes.namespace().db).collection("paystats");
+        let mut session = self.codes.client().start_session().await?;
+        let collections = (self.codes.clone(), paystats);
+        let outcome = session
+            .start_transaction()
+            .and_run(collections, move |session, (codes, paystats)| {
+                async move {
+                    let deleted = codes.delete_one(doc! { "_id": id.get() }).session(&mut *session).await?;
+                    if deleted.deleted_count == 0 {
+                        return Ok(DeletedPostalCode::Unknown);
+                    }
+                    let named = paystats.find_one(doc! { "postal_code_id": id.get() }).session(&mut *session).await?;
+                    if named.is_some() {
+                        return Err(mongodb::error::Error::custom(DeletedPostalCode::HasPaystats));
+                    }
+                    Ok(DeletedPostalCode::Deleted)
+                }
+                .boxed()
+            })
+            .await;
+        match outcome {
+            Err(error) => match error.get_custom::<DeletedPostalCode>() {
+                Some(outcome) => Ok(*outcome),
+                None => Err(error.into()),
+            },
+            Ok(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Writes rows of load `load`, each with its line.
+    pub async fn write_load(&self, load: i64, rows: &[(u64, PostalCode)]) -> Result<Vec<RowOutcome>, StoreError> {
+        let documents = rows
+            .iter()
+            .map(|(line, code)| document(code, Provenance::insert(load, *line)))
+            .collect::<Result<_, _>>()?;
+        write_rows(&self.codes, documents).await
+    }
+
+    async fn heads(&self, filter: Document) -> Result<Vec<StoredPostalCode>, StoreError> {
+        let heads: Vec<HeadDocument> =
+            self.codes.clone_with_type().find(filter).projection(head()).await?.try_collect().await?;
+        heads.into_iter().map(StoredPostalCode::try_from).collect()
+    }
+}
+
+/// What came of deleting a postal code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedPostalCode {
+    /// It is gone.
+    Deleted,
+    /// There is none with this number.
+    Unknown,
+    /// Paystats name it: it stays.
+    HasPaystats,
+}
+
+impl PostalCodeFilter {
+    fn document(&self) -> Document {
+        let mut conditions = Vec::new();
+        if let Some(codes) = &self.codes {
+            let codes: Vec<&str> = codes.iter().map(PostalCodeCode::as_str).collect();
+            conditions.push(doc! { "code": { "$in": codes } });
+        }
+        if let Some(prefix) = &self.code_prefix {
+            // A range instead of a regular expression: it uses the index, and nothing in it needs quoting.
+            conditions.push(doc! { "code": { "$gte": prefix, "$lt": format!("{prefix}\u{10FFFF}") } });
+        }
+        conditions.extend(self.areas.iter().map(intersects));
+        if conditions.is_empty() {
+            doc! {}
+        } else {
+            doc! { "$and": conditions }
+        }
+    }
+}
+
+fn intersects(area: &Area) -> Document {
+    let geometry = match area {
+        Area::Within(geometry) => geojson(geometry).unwrap_or_default(),
+        Area::BBox(bbox) => box_polygons(bbox),
+    };
+    doc! { "geometry": { "$geoIntersects": { "$geometry": geometry } } }
+}
+
+/// A box as polygons on the sphere, where a polygon's edge is the shortest way between two points. Edges along a
+/// parallel would bend towards the pole, so they get a point every degree; and a polygon must stay smaller than half
+/// the sphere, so the box is cut into pieces of at most 60 degrees.
+fn box_polygons(bbox: &BBox) -> Document {
+    const PIECE: f64 = 60.0;
+    // At a pole a parallel shrinks to one point, which no ring may hold twice.
+    let (south, north) = (bbox.south.clamp(-89.999_999, 89.999_999), bbox.north.clamp(-89.999_999, 89.999_999));
+    let mut polygons = Vec::new();
+    for (west, east) in bbox.longitudes() {
+        for (west, east) in pieces(west, east, PIECE) {
+            for (south, north) in pieces(south, north, PIECE) {
+                let mut ring: Vec<[f64; 2]> = steps(west, east).map(|longitude| [longitude, south]).collect();
+                let back: Vec<[f64; 2]> = steps(west, east).map(|longitude| [longitude, north]).collect();
+                ring.extend(back.into_iter().rev());
+                ring.push(ring[0]);
+                let ring: Vec<Bson> = ring.into_iter().map(|[x, y]| Bson::from(vec![x, y])).collect();
+                polygons.push(Bson::Array(vec![Bson::Array(ring)]));
+            }
+        }
+    }
+    doc! { "type": "MultiPolygon", "coordinates": polygons }
+}
+
+/// The range cut into equal pieces of at most `size`. A range without extent is widened by 10^-9 degrees, a tenth of
+/// a millimetre, since a polygon needs an inside.
+fn pieces(from: f64, to: f64, size: f64) -> Vec<(f64, f64)> {
+    let to = to.max(from + 1e-9);
+    let count = ((to - from) / size).ceil().max(1.0);
+    (0..count as u32)
+        .map(|piece| {
+            let at = |index: f64| from + (to - from) * index / count;
+            (at(f64::from(piece)), at(f64::from(piece) + 1.0))
+        })
+        .collect()
+}
+
+/// Longitudes from `west` to `east`, at most a degree apart.
+fn steps(west: f64, east: f64) -> impl Iterator<Item = f64> {
+    let count = (east - west).ceil().max(1.0);
+    (0..=count as u32).map(move |step| west + (east - west) * f64::from(step) / count)
+}
+
+/// All fields but the area.
+fn head() -> Document {
+    doc! { "code": 1, "written": 1 }
+}
+
+fn ewkb(geometry: &Geometry) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: geometry.ewkb().to_vec() }
+}
+
+fn geojson(geometry: &Geometry) -> Result<Document, StoreError> {
+    mongodb::bson::serialize_to_document(&geometry.geojson()).map_err(|error| corrupt(&error))
+}
+
+fn document(code: &PostalCode, written: Provenance) -> Result<PostalCodeDocument, StoreError> {
+    Ok(PostalCodeDocument {
+        id: code.id.get(),
+        code: code.code.to_string(),
+        ewkb: ewkb(&code.geometry),
+        geometry: geojson(&code.geometry)?,
+        written,
+    })
+}
+
+impl TryFrom<HeadDocument> for StoredPostalCode {
+    type Error = StoreError;
+
+    fn try_from(head: HeadDocument) -> Result<Self, StoreError> {
+        let code = head.code.parse().map_err(|error| corrupt(&error))?;
+        Ok(Self { id: postal_code_id(head.id)?, code, written: head.written })
+    }
+}
+
+impl LoadedDocument for PostalCodeDocument {
+    fn id(&self) -> i64 {
+        self.id.into()
+    }
+
+    fn written(&self) -> Provenance {
+        self.written
+    }
+
+    fn set_write(&mut self, write: Write) {
+        self.written.write = write;
+    }
+
+    fn same_content(&self, other: &Self) -> bool {
+        self.code == other.code && self.ewkb.bytes == other.ewkb.bytes
+    }
+}
+
+fn postal_code_id(id: i32) -> Result<PostalCodeId, StoreError> {
+    id.try_into().map_err(|error: crate::domain::PostalCodeError| corrupt(&error))
+}
+
+fn corrupt(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_is_cut_into_pieces_with_a_point_every_degree() {
+        let world = box_polygons(&BBox { west: -180.0, south: -90.0, east: 180.0, north: 90.0 });
+        let polygons = world.get_array("coordinates").unwrap();
+        assert_eq!(polygons.len(), 6 * 3);
+        let ring = polygons[0].as_array().unwrap()[0].as_array().unwrap();
+        assert_eq!(ring.len(), 61 * 2 + 1);
+        assert_eq!(ring.first(), ring.last());
+        let crossing = box_polygons(&BBox { west: 179.0, south: 0.0, east: -179.0, north: 1.0 });
+        assert_eq!(crossing.get_array("coordinates").unwrap().len(), 2);
+    }
+}

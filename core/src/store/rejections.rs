@@ -1,0 +1,115 @@
+//! The collection `rejections`: the refused rows of each load, one a line.
+
+use mongodb::{
+    Collection, Database, IndexModel,
+    bson::{Document, doc, serialize_to_document},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Direction, Key, KeyPart, Page, PageRequest, StoreError, page::find_page};
+use crate::load::{LoadId, Rejection, RejectionCode};
+
+/// The collection of refused rows.
+#[derive(Clone, Debug)]
+pub struct Rejections {
+    rejections: Collection<RejectionDocument>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RejectionDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    load: String,
+    line: i64,
+    column: Option<String>,
+    code: RejectionCode,
+    value: Option<String>,
+    reason: String,
+}
+
+const COLLECTION: &str = "rejections";
+
+impl Rejections {
+    pub(super) fn new(database: &Database) -> Self {
+        Self { rejections: database.collection(COLLECTION) }
+    }
+
+    pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
+        self.rejections.create_index(IndexModel::builder().keys(doc! { "load": 1, "line": 1 }).build()).await?;
+        Ok(())
+    }
+
+    /// Writes refused rows of a load. A row that is refused again, because its chunk is done again, counts once.
+    pub async fn write(&self, load: LoadId, rejections: &[Rejection]) -> Result<(), StoreError> {
+        if rejections.is_empty() {
+            return Ok(());
+        }
+        let statements = rejections
+            .iter()
+            .map(|rejection| {
+                let document = RejectionDocument::new(load, rejection);
+                let replacement = serialize_to_document(&document)
+                    .map_err(|error| StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() })?;
+                Ok(doc! { "q": { "_id": document.id }, "u": replacement, "upsert": true })
+            })
+            .collect::<Result<Vec<Document>, StoreError>>()?;
+        let command = doc! { "update": COLLECTION, "updates": statements, "ordered": false };
+        let database = self.rejections.client().database(&self.rejections.namespace().db);
+        let reply = database.run_command(command).await?;
+        match reply.get_array("writeErrors") {
+            Ok(errors) if !errors.is_empty() => Err(StoreError::Failed(mongodb::error::Error::custom(format!(
+                "{} rejections were not written: {}",
+                errors.len(),
+                errors[0]
+            )))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A page of a load's refused rows, by line.
+    pub async fn page(&self, load: LoadId, request: PageRequest) -> Result<Page<Rejection>, StoreError> {
+        let filter = doc! { "load": load.to_string() };
+        let page = find_page(&self.rejections, filter, Some("line"), Direction::Ascending, None, request).await?;
+        page.map(|document| Ok(document.into()))
+    }
+
+    /// How many rows of a load were refused.
+    pub async fn count(&self, load: LoadId) -> Result<u64, StoreError> {
+        Ok(self.rejections.count_documents(doc! { "load": load.to_string() }).await?)
+    }
+
+    /// The place of a refused row in the order of [`Rejections::page`].
+    pub fn key(load: LoadId, line: u64) -> Key {
+        Key { value: Some(KeyPart::Number(line as i64)), id: KeyPart::Text(id(load, line)) }
+    }
+}
+
+fn id(load: LoadId, line: u64) -> String {
+    format!("{load}/{line}")
+}
+
+impl RejectionDocument {
+    fn new(load: LoadId, rejection: &Rejection) -> Self {
+        Self {
+            id: id(load, rejection.line),
+            load: load.to_string(),
+            line: rejection.line as i64,
+            column: rejection.column.clone(),
+            code: rejection.code,
+            value: rejection.value.clone(),
+            reason: rejection.reason.clone(),
+        }
+    }
+}
+
+impl From<RejectionDocument> for Rejection {
+    fn from(document: RejectionDocument) -> Self {
+        Self {
+            line: document.line as u64,
+            column: document.column,
+            code: document.code,
+            value: document.value,
+            reason: document.reason,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Why work did not get done, told by what happens next.
+
+use paystats_core::{bus::BusError, datalake::SourceError, engines::EngineError, store::StoreError};
+
+use crate::{columns::HeaderError, records::RecordError};
+
+/// An error while working on a load.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The load cannot succeed: it ends as `FAILED`, with this reason.
+    #[error("{0}")]
+    Refused(String),
+    /// An engine failed. While it is away the work waits for it; otherwise the work is tried again.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl WorkError {
+    /// Whether an engine is away, which says nothing about the load.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Engine(EngineError::Store(error)) => error.is_unavailable(),
+            Self::Engine(EngineError::Bus(_)) => true,
+        }
+    }
+}
+
+impl From<StoreError> for WorkError {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<BusError> for WorkError {
+    fn from(error: BusError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl From<SourceError> for WorkError {
+    fn from(error: SourceError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<HeaderError> for WorkError {
+    fn from(error: HeaderError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<RecordError> for WorkError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            // The system's own words may name paths of the machine.
+            RecordError::Read(error) => Self::Refused(format!("the source cannot be read: {}", error.kind())),
+            RecordError::TooLong { .. } => Self::Refused(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! paystats-loader: takes loads from the bus, reads their sources, and writes good rows to the store.
+//!
+//! A load is work in two steps. *Plan*: one worker reads the source once, refuses what cannot be loaded at all, and cuts the
+//! rest into chunks. *Chunk*: any worker of any loader writes a chunk: take, open, parse, store, report; acknowledge last.
+//! Both may be done twice, by the same worker or another, and leave the same store.
+
+mod chunk;
+mod columns;
+mod error;
+mod finish;
+mod keep_alive;
+mod plan;
+mod records;
+mod report;
+mod rows;
+mod worker;
+
+use std::sync::Arc;
+
+use paystats_core::{
+    bus::WorkKind,
+    config::{Config, ConfigError, optional},
+    datalake::Datalake,
+    engines::Engines,
+    store::Store,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// What a loader needs beyond the engines. Its variables:
+///
+/// | variable | meaning | default |
+/// |---|---|---|
+/// | `PAYSTATS_LOADER_CONCURRENCY` | chunks that this process works on at once | number of cores |
+/// | `PAYSTATS_CHUNK_BYTES` | least size of a chunk, in bytes | `8388608` (8 MiB) |
+#[derive(Clone, Debug)]
+pub struct LoaderConfig {
+    /// Chunks at once, at least 1.
+    pub concurrency: usize,
+    /// Least size of a chunk in bytes, at least 1.
+    pub chunk_bytes: u64,
+}
+
+impl LoaderConfig {
+    /// Reads the variables above.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            concurrency: positive("PAYSTATS_LOADER_CONCURRENCY", cores as u64)? as usize,
+            chunk_bytes: positive("PAYSTATS_CHUNK_BYTES", 8 << 20)?,
+        })
+    }
+}
+
+fn positive(variable: &'static str, default: u64) -> Result<u64, ConfigError> {
+    let Some(text) = optional(variable) else { return Ok(default) };
+    match text.parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err(ConfigError::Invalid { variable, reason: format!("'{text}' is not a whole number of at least 1") }),
+    }
+}
+
+/// Everything that a worker uses.
+struct Loader {
+    engines: Engines,
+    datalake: Datalake,
+    config: LoaderConfig,
+}
+
+/// Waits for the engines and works until `shutdown` is cancelled. Work in hand is then given back, for another loader or
+/// the next start.
+pub async fn run(config: Config, loader: LoaderConfig, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let store = Store::new(&config.store).await?;
+    let engines = tokio::select! {
+        engines = Engines::connect(store, &config) => engines,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let concurrency = loader.concurrency;
+    let loader = Arc::new(Loader { engines, datalake: Datalake::new(&config.datalake), config: loader });
+    info!(concurrency, "loader takes work");
+    let mut workers = JoinSet::new();
+    workers.spawn(worker::work(loader.clone(), WorkKind::Plan, shutdown.clone()));
+    for _ in 0..concurrency {
+        workers.spawn(worker::work(loader.clone(), WorkKind::Chunk, shutdown.clone()));
+    }
+    while let Some(ended) = workers.join_next().await {
+        ended?;
+    }
+    info!("loader has stopped");
+    Ok(())
+}

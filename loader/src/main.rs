@@ -1,0 +1,13 @@
+//! The loader as a program of its own.
+
+use anyhow::Context;
+use paystats_core::{config::Config, shutdown, telemetry};
+use paystats_loader::LoaderConfig;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    telemetry::init()?;
+    let (config, loader) = (Config::from_env()?, LoaderConfig::from_env()?);
+    let shutdown = shutdown::on_signal().context("listening for signals")?;
+    paystats_loader::run(config, loader, shutdown).await
+}

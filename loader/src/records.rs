@@ -1,0 +1,245 @@
+//! Records of a CSV source, each with the byte and line where it starts, in constant memory.
+//!
+//! `csv-async` parses; a guard between it and the source follows the same quoting rules to note where records start (blank
+//! lines and quoted line breaks do not fool it) and refuses a record of endless length, which is what a quote that is never
+//! closed looks like.
+
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// Longest record, in bytes. Its area then fits into a MongoDB document, which holds 16 MiB.
+const MAX_RECORD_BYTES: u64 = 8 << 20;
+
+/// Where a record starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Byte of the source, from 0.
+    pub byte: u64,
+    /// Line of the source, from 1.
+    pub line: u64,
+}
+
+impl Start {
+    /// The start of a source.
+    pub const OF_SOURCE: Self = Self { byte: 0, line: 1 };
+}
+
+/// Why no further record can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The source failed.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// No record ends.
+    #[error("the record on line {line} is longer than {} MiB: is a quote not closed?", MAX_RECORD_BYTES >> 20)]
+    TooLong {
+        /// Line where it starts.
+        line: u64,
+    },
+}
+
+/// Reads records one by one.
+pub struct Records<R> {
+    reader: AsyncReader<Guard<R>>,
+    record: ByteRecord,
+}
+
+/// A record's fields and its place.
+pub struct Record<'a> {
+    /// Where it starts.
+    pub start: Start,
+    /// Its fields, unquoted.
+    pub fields: &'a ByteRecord,
+}
+
+impl<R: AsyncRead + Unpin + Send> Records<R> {
+    /// Records of `source`, whose first byte stands at `start`.
+    pub fn new(source: R, start: Start) -> Self {
+        let reader = AsyncReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(128 << 10)
+            .create_reader(Guard::new(source, start));
+        Self { reader, record: ByteRecord::new() }
+    }
+
+    /// The next record; `None` at the end of the source.
+    pub async fn next(&mut self) -> Result<Option<Record<'_>>, RecordError> {
+        let more = self.reader.read_byte_record(&mut self.record).await;
+        if let Some(line) = self.reader.get_ref().too_long {
+            return Err(RecordError::TooLong { line });
+        }
+        if !more.map_err(io_error)? {
+            return Ok(None);
+        }
+        let start = self.reader.get_mut().starts.pop_front().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "the CSV parser found a record that the guard did not")
+        })?;
+        Ok(Some(Record { start, fields: &self.record }))
+    }
+
+    /// The byte of the source up to which it was read, whole records or not.
+    pub fn bytes_seen(&self) -> u64 {
+        self.reader.get_ref().at.byte
+    }
+}
+
+fn io_error(error: csv_async::Error) -> io::Error {
+    match error.into_kind() {
+        csv_async::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// Where the guard stands between two bytes, in the terms of `csv-core`'s state machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a record: line breaks here are blank lines.
+    StartRecord,
+    /// Before a field: only here does a quote open one.
+    StartField,
+    InField,
+    InQuotedField,
+    /// After a quote in a quoted field: its end, or the first of two.
+    QuoteInQuotedField,
+}
+
+/// Passes bytes on and notes where records start.
+struct Guard<R> {
+    source: R,
+    state: State,
+    at: Start,
+    record: Start,
+    starts: VecDeque<Start>,
+    too_long: Option<u64>,
+}
+
+/// The byte order mark that some programs put before UTF-8 text.
+const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+
+impl<R> Guard<R> {
+    fn new(source: R, start: Start) -> Self {
+        Self { source, state: State::StartRecord, at: start, record: start, starts: VecDeque::new(), too_long: None }
+    }
+
+    fn scan(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let in_mark = BYTE_ORDER_MARK.get(self.at.byte as usize) == Some(&byte) && self.state == State::StartRecord;
+            if !in_mark {
+                self.step(byte);
+            }
+            self.at.byte += 1;
+            self.at.line += u64::from(byte == b'\n');
+        }
+        if self.state != State::StartRecord && self.at.byte - self.record.byte > MAX_RECORD_BYTES {
+            self.too_long = Some(self.record.line);
+        }
+    }
+
+    fn step(&mut self, byte: u8) {
+        let line_break = byte == b'\n' || byte == b'\r';
+        if self.state == State::StartRecord {
+            if line_break {
+                return;
+            }
+            self.record = self.at;
+            self.starts.push_back(self.at);
+            self.state = State::StartField;
+        }
+        self.state = match (self.state, byte) {
+            (State::InQuotedField, b'"') => State::QuoteInQuotedField,
+            (State::InQuotedField, _) => State::InQuotedField,
+            (State::QuoteInQuotedField, b'"') => State::InQuotedField,
+            (State::StartField, b'"') => State::InQuotedField,
+            (_, b',') => State::StartField,
+            _ if line_break => State::StartRecord,
+            _ => State::InField,
+        };
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Guard<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        std::task::ready!(Pin::new(&mut self.source).poll_read(context, buffer))?;
+        self.scan(&buffer.filled()[before..]);
+        if self.too_long.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(text: &[u8]) -> Vec<(u64, u64, Vec<String>)> {
+        let mut records = Records::new(text, Start::OF_SOURCE);
+        let mut found = Vec::new();
+        while let Some(record) = records.next().await.unwrap() {
+            let fields = record.fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
+            found.push((record.start.byte, record.start.line, fields));
+        }
+        assert_eq!(records.bytes_seen(), text.len() as u64);
+        found
+    }
+
+    fn fields(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn records_start_where_their_first_byte_stands() {
+        assert_eq!(
+            read(b"a,b\n\"1\n2\",\"x\"\"y\"\n\n\n3,\n4").await,
+            [
+                (0, 1, fields(&["a", "b"])),
+                (4, 2, fields(&["1\n2", "x\"y"])),
+                (19, 6, fields(&["3", ""])),
+                (22, 7, fields(&["4"])),
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn carriage_returns_and_byte_order_marks_do_not_count() {
+        assert_eq!(
+            read(b"\xEF\xBB\xBFa,b\r\n1,2\r\n\r\n\"q\r\nr\",4\r\n").await,
+            [(3, 1, fields(&["a", "b"])), (8, 2, fields(&["1", "2"])), (15, 4, fields(&["q\r\nr", "4"]))]
+        );
+    }
+
+    #[tokio::test]
+    async fn quotes_inside_a_field_are_ordinary_characters() {
+        assert_eq!(
+            read(b"a\"b,c\n\"d\"e,\"f\n").await,
+            [(0, 1, fields(&["a\"b", "c"])), (6, 2, fields(&["de", "f\n"]))]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_record_that_never_ends_is_refused_with_its_line() {
+        let text = [b"a,b\n\"".as_slice(), &vec![b'x'; MAX_RECORD_BYTES as usize + 1]].concat();
+        let mut records = Records::new(text.as_slice(), Start::OF_SOURCE);
+        records.next().await.unwrap();
+        let error = loop {
+            match records.next().await {
+                Ok(record) => assert!(record.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, RecordError::TooLong { line: 2 }));
+    }
+}

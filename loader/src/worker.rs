@@ -1,0 +1,143 @@
+//! One worker: takes work, keeps it alive, does it, and says what happens next: done, again, or given up.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use paystats_core::{
+    bus::{BusError, Delivery, Work, WorkKind, WorkQueue},
+    engines::{backoff, wait_for},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::{Loader, chunk, error::WorkError, finish, keep_alive, plan};
+
+/// How often work is given out before its load is given up. Workers that wait for an engine do not count; workers that die do.
+const MAX_ATTEMPTS: i64 = 10;
+
+/// Takes and does one kind of work until `shutdown` is cancelled.
+pub async fn work(loader: Arc<Loader>, kind: WorkKind, shutdown: CancellationToken) {
+    let loader = loader.as_ref();
+    let work = async {
+        loop {
+            let queue = wait_for("the work queue", || open_queue(loader, kind)).await;
+            if let Err(error) = take_all(loader, &queue, &shutdown).await {
+                warn!(%error, "the work queue was lost");
+            }
+            if shutdown.is_cancelled() {
+                return;
+            }
+        }
+    };
+    // `take_all` gives back what is in hand; only waiting is cut off here.
+    let patience = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = patience => {}
+    }
+}
+
+/// The queue; its streams are made anew where the bus lost them.
+async fn open_queue(loader: &Loader, kind: WorkKind) -> Result<WorkQueue, WorkError> {
+    let bus = &loader.engines.bus;
+    match bus.work_queue(kind).await {
+        Ok(queue) => Ok(queue),
+        Err(_) => {
+            loader.engines.prepare_bus().await?;
+            Ok(bus.work_queue(kind).await?)
+        }
+    }
+}
+
+async fn take_all(loader: &Loader, queue: &WorkQueue, shutdown: &CancellationToken) -> Result<(), BusError> {
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            next = queue.next() => match next? {
+                Some(delivery) => delivery,
+                None => continue,
+            },
+        };
+        let answered = tokio::select! {
+            answered = handle(loader, &delivery) => answered,
+            () = shutdown.cancelled() => delivery.nak(Duration::ZERO).await,
+        };
+        if let Err(error) = answered {
+            // The bus gives the work out again by itself.
+            warn!(%error, "work was not acknowledged");
+        }
+    }
+}
+
+/// Does one piece of work and answers the bus.
+async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
+    let work = match delivery.work() {
+        Ok(work) => work,
+        Err(error) => {
+            error!(%error, "a message that is no work is dropped");
+            return delivery.term().await;
+        }
+    };
+    let attempt = delivery.attempt();
+    let outcome = keep_alive::while_working(delivery, async {
+        if attempt > MAX_ATTEMPTS {
+            let reason = format!("a part of the load was tried {MAX_ATTEMPTS} times, and no worker could finish it");
+            return give_up(loader, work, reason).await;
+        }
+        match AssertUnwindSafe(until_engines_answer(loader, work)).catch_unwind().await {
+            Ok(Err(WorkError::Refused(reason))) => give_up(loader, work, reason).await,
+            Ok(outcome) => outcome,
+            Err(_) => Err(WorkError::Refused("a worker panicked".to_owned())),
+        }
+    })
+    .await;
+    match outcome {
+        Ok(()) => delivery.ack().await,
+        Err(error) => {
+            let pause = Duration::from_secs(1) * attempt.clamp(1, 30) as u32;
+            error!(load.id = %work.load(), attempt, %error, "work failed and will be tried again");
+            delivery.nak(pause).await
+        }
+    }
+}
+
+/// Does the work, and does it again once an engine that was away is back: that is not the load's fault.
+async fn until_engines_answer(loader: &Loader, work: Work) -> Result<(), WorkError> {
+    let mut pauses = backoff();
+    loop {
+        match attempt(loader, work).await {
+            Err(error) if error.is_away() => {
+                warn!(load.id = %work.load(), %error, "work waits for an engine");
+                wait_for("MongoDB", || loader.engines.store.ping()).await;
+                tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn attempt(loader: &Loader, work: Work) -> Result<(), WorkError> {
+    let Some(load) = loader.engines.store.loads.by_id(work.load()).await? else {
+        warn!(load.id = %work.load(), "work for a load that is not in the store is dropped");
+        return Ok(());
+    };
+    if load.state.is_final() {
+        return finish::tell(&loader.engines, &load).await;
+    }
+    match work {
+        Work::Plan { .. } => plan::plan(loader, load).await,
+        Work::Chunk { index, .. } => chunk::load_chunk(loader, load, index).await,
+    }
+}
+
+/// Ends the load as failed.
+async fn give_up(loader: &Loader, work: Work, reason: String) -> Result<(), WorkError> {
+    match loader.engines.store.loads.by_id(work.load()).await? {
+        Some(load) => finish::failed(&loader.engines, &load, reason).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,100 @@
+//! What an action answers when it does not succeed: a code from one table for programs, a message for people.
+
+use paystats_core::{bus::BusError, datalake::SourceError, store::StoreError};
+use tracing::{error, warn};
+
+/// The codes that clients can act on. They stand in `extensions.code` of every error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// The request cannot be right, whenever it is sent.
+    BadUserInput,
+    /// What it names does not exist.
+    NotFound,
+    /// What it asks for contradicts what exists.
+    Conflict,
+    /// An engine is away: the same request may succeed later.
+    Unavailable,
+    /// A bug or a broken installation. The log says more.
+    Internal,
+}
+
+impl ErrorCode {
+    /// As it stands in `extensions.code`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::NotFound => "NOT_FOUND",
+            Self::Conflict => "CONFLICT",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// An action's refusal. Its message is for clients: it holds nothing of a driver or of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ActionError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+impl ActionError {
+    /// The request cannot be right.
+    pub fn bad_input(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::BadUserInput, message: message.into() }
+    }
+
+    /// What it names does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::NotFound, message: message.into() }
+    }
+
+    /// It contradicts what exists.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::Conflict, message: message.into() }
+    }
+
+    /// An engine is away.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::Unavailable, message: message.into() }
+    }
+
+    /// A bug. What is known of it goes to the log, not to the client.
+    pub fn internal(reason: impl std::fmt::Display) -> Self {
+        error!(%reason, "a request failed inside");
+        Self { code: ErrorCode::Internal, message: "something went wrong inside; the log says what".to_owned() }
+    }
+}
+
+impl From<StoreError> for ActionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => {
+                warn!(%reason, "a request found MongoDB away");
+                Self::unavailable("the database is away; try again in a moment")
+            }
+            StoreError::GeometryRefused(reason) => {
+                warn!(reason, "an area was refused by the index");
+                Self::bad_input("the area cannot be used: two of its points or edges meet on the sphere")
+            }
+            StoreError::Duplicate(key) => Self::conflict(format!("this {key} is taken")),
+            StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<BusError> for ActionError {
+    fn from(reason: BusError) -> Self {
+        warn!(%reason, "a request found NATS away");
+        Self::unavailable("the message bus is away; try again in a moment")
+    }
+}
+
+impl From<SourceError> for ActionError {
+    fn from(error: SourceError) -> Self {
+        Self::bad_input(error.to_string())
+    }
+}

@@ -1,0 +1,164 @@
+//! Loads: accept, find, watch.
+
+use futures_util::{Stream, stream};
+use paystats_core::{
+    bus::Work,
+    datalake::DatalakeObject,
+    load::{Load, LoadEntity, LoadId, Progress, Rejection},
+    store::{LoadFilter, NewLoad, Page, PageRequest, StoreError},
+};
+use tracing::info;
+
+use super::{ActionError, Actions};
+
+/// A load to accept.
+#[derive(Clone, Debug)]
+pub struct StartLoad {
+    /// What the rows are.
+    pub entity: LoadEntity,
+    /// Path inside the data lake.
+    pub source: String,
+    /// The caller's name for this request: the same key gives the same load.
+    pub idempotency_key: Option<String>,
+}
+
+/// Longest idempotency key, in bytes.
+const MAX_KEY_BYTES: usize = 200;
+
+impl Actions {
+    /// Accepts a load: checks its source, writes it, and puts it on the queue. It is answered once JetStream has it on disk.
+    ///
+    /// Where the bus goes away in between, the load is accepted all the same and published later (see [`crate::outbox`]);
+    /// the answer then says so.
+    pub async fn start_load(&self, start: StartLoad) -> Result<Load, ActionError> {
+        if let Some(key) = &start.idempotency_key {
+            if key.is_empty() || key.len() > MAX_KEY_BYTES {
+                return Err(ActionError::bad_input(format!("idempotencyKey must have 1 to {MAX_KEY_BYTES} bytes")));
+            }
+            if let Some(load) = self.engines.store.loads.by_idempotency_key(key).await? {
+                return same_request(load, &start);
+            }
+        }
+        let source = self.datalake.head(&start.source).await?;
+        if !self.engines.bus.is_connected() {
+            return Err(ActionError::unavailable("the message bus is away: the load was not accepted; try again"));
+        }
+        let new = NewLoad {
+            entity: start.entity,
+            source: start.source.clone(),
+            source_size_bytes: source.size_bytes,
+            source_fingerprint: source.fingerprint(),
+            idempotency_key: start.idempotency_key.clone(),
+        };
+        let load = match (self.engines.store.loads.insert(new).await, &start.idempotency_key) {
+            (Ok(load), _) => load,
+            (Err(StoreError::Duplicate(_)), Some(key)) => {
+                let twin = self.engines.store.loads.by_idempotency_key(key).await?;
+                return same_request(
+                    twin.ok_or_else(|| ActionError::internal("a duplicate key is not there"))?,
+                    &start,
+                );
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        info!(load.id = %load.id, load.number = load.number, load.source = load.source, "load accepted");
+        if let Err(error) = self.publish(&load).await {
+            let number = load.number;
+            return Err(ActionError {
+                message: format!("load #{number} is accepted and starts once the message bus is back"),
+                ..error
+            });
+        }
+        Ok(load)
+    }
+
+    /// Puts an accepted load on the queue, and notes that it is there.
+    pub(crate) async fn publish(&self, load: &Load) -> Result<(), ActionError> {
+        self.engines.bus.publish_work(Work::Plan { load: load.id }).await?;
+        Ok(self.engines.store.loads.set_published(load.id).await?)
+    }
+
+    /// The load with this id.
+    pub async fn load(&self, id: LoadId) -> Result<Option<Load>, ActionError> {
+        Ok(self.engines.store.loads.by_id(id).await?)
+    }
+
+    /// The load with this number.
+    pub async fn load_by_number(&self, number: i64) -> Result<Option<Load>, ActionError> {
+        Ok(self.engines.store.loads.by_number(number).await?)
+    }
+
+    /// A page of loads, the newest first.
+    pub async fn loads(&self, filter: &LoadFilter, request: PageRequest) -> Result<Page<Load>, ActionError> {
+        Ok(self.engines.store.loads.page(filter, request).await?)
+    }
+
+    /// A page of a load's refused rows, by line.
+    pub async fn rejections(&self, load: LoadId, request: PageRequest) -> Result<Page<Rejection>, ActionError> {
+        Ok(self.engines.store.rejections.page(load, request).await?)
+    }
+
+    /// Files of the data lake whose path starts with `prefix`.
+    pub async fn datalake(&self, prefix: &str) -> Result<Vec<DatalakeObject>, ActionError> {
+        self.datalake.list(prefix).await.map_err(ActionError::internal)
+    }
+
+    /// How far a load is.
+    pub fn progress(&self, load: &Load) -> Progress {
+        match &load.progress {
+            Some(last) => last.clone(),
+            None => self.watch.now(load.id).unwrap_or_else(|| Progress::queued(load.source_size_bytes)),
+        }
+    }
+
+    /// How far a load is, now and after every change, until it ends. What a client saw before, up to the event `after_seq`, is
+    /// not repeated. A slow listener skips to the newest state.
+    pub async fn watch_load(
+        &self,
+        id: LoadId,
+        after_seq: Option<u64>,
+    ) -> Result<impl Stream<Item = Result<Progress, ActionError>> + use<>, ActionError> {
+        // Watched first and looked up then: whatever happens in between is seen by one of both.
+        let watching = self.watch.watch(id);
+        let load = self.load(id).await?.ok_or_else(|| ActionError::not_found("there is no load with this id"))?;
+        let seen = after_seq;
+        let state = (self.clone(), watching, load, seen, false);
+        Ok(stream::unfold(state, move |(actions, mut watching, mut load, mut seen, ended)| async move {
+            if ended {
+                return None;
+            }
+            loop {
+                let progress = match &load.progress {
+                    Some(last) => last.clone(),
+                    None => watching.now().unwrap_or_else(|| Progress::queued(load.source_size_bytes)),
+                };
+                let last = progress.state.is_final();
+                // An end whose number was not noted yet is new to everybody.
+                if seen.is_none_or(|seen| progress.seq > seen || (last && progress.seq == 0)) {
+                    seen = Some(progress.seq);
+                    return Some((Ok(progress), (actions, watching, load, seen, last)));
+                }
+                if last {
+                    return None;
+                }
+                // The store is asked now and then in case the bus lost the load's last event.
+                if !watching.changed().await {
+                    match actions.load(id).await {
+                        Ok(Some(now)) => load = now,
+                        Ok(None) => return None,
+                        Err(error) => return Some((Err(error), (actions, watching, load, seen, true))),
+                    }
+                }
+            }
+        }))
+    }
+}
+
+/// The load that was started with the same key, if it was the same request.
+fn same_request(load: Load, start: &StartLoad) -> Result<Load, ActionError> {
+    if load.entity == start.entity && load.source == start.source {
+        Ok(load)
+    } else {
+        Err(ActionError::conflict("this idempotencyKey was used for a load of another entity or source"))
+    }
+}

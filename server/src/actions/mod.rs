@@ -1,0 +1,30 @@
+//! What the API can do, one file a subject. Resolvers translate and call these; rules live here. Nothing here knows GraphQL.
+
+mod error;
+mod loads;
+mod paystats;
+mod places;
+mod postal_codes;
+mod totals;
+
+use std::sync::Arc;
+
+use paystats_core::{datalake::Datalake, engines::Engines};
+
+pub use error::{ActionError, ErrorCode};
+pub use loads::StartLoad;
+pub use paystats::{NewPaystat, PaystatFilter};
+pub use totals::{Breakdown, Series, TimePoint, by_age_and_gender, sum, time_series};
+
+use crate::watch::LoadWatch;
+
+/// Everything that actions use.
+#[derive(Clone)]
+pub struct Actions {
+    /// The store and the bus.
+    pub engines: Engines,
+    /// Where sources are.
+    pub datalake: Datalake,
+    /// The progress of all loads.
+    pub watch: Arc<LoadWatch>,
+}

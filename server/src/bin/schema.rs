@@ -1,0 +1,5 @@
+//! Prints the schema, for `schema.graphql`.
+
+fn main() {
+    print!("{}", paystats_server::graphql::sdl());
+}

@@ -1,0 +1,62 @@
+//! The API: types of the domain as GraphQL. Resolvers read arguments, call one action, and map its result.
+
+mod batch;
+mod connection;
+mod datalake;
+mod deadline;
+mod enums;
+mod error;
+mod filter;
+mod load;
+mod mutation;
+mod node;
+mod paystat;
+mod postal_code;
+mod query;
+mod scalars;
+mod subscription;
+mod totals;
+
+use std::time::Duration;
+
+use async_graphql::{MergedObject, Request, SchemaBuilder};
+
+use crate::actions::Actions;
+
+/// Ask: postal codes, paystats, totals, loads.
+#[derive(Default, MergedObject)]
+pub struct Query(
+    query::NodeQuery,
+    postal_code::PostalCodeQuery,
+    paystat::PaystatQuery,
+    totals::TotalsQuery,
+    load::LoadQuery,
+    datalake::DatalakeQuery,
+);
+
+/// Change: make, change and remove postal codes and paystats, and start loads.
+#[derive(Default, MergedObject)]
+pub struct Mutation(mutation::PostalCodeMutation, mutation::PaystatMutation, mutation::LoadMutation);
+
+/// The whole schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, subscription::Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
+    Schema::build(Query::default(), Mutation::default(), subscription::Subscription)
+}
+
+/// The schema, answering by `actions`; a field of the root that takes longer than `deadline` is given up.
+pub fn schema(actions: Actions, deadline: Duration) -> Schema {
+    builder().data(actions).extension(deadline::Deadline(deadline)).finish()
+}
+
+/// The schema as text, with every description.
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().include_specified_by();
+    format!("{}\n", builder().finish().sdl_with_options(options).trim_end())
+}
+
+/// Gives a request what is made anew for each: the batches that keep lists from asking the store once an item.
+pub fn prepare(actions: &Actions, request: Request) -> Request {
+    batch::Batches::new(actions).attach(request)
+}

@@ -1,0 +1,252 @@
+//! Postal codes: the type, and questions for them.
+
+use async_graphql::{
+    Context, ID, Object, Result, SimpleObject,
+    connection::{Connection, Edge},
+};
+use paystats_core::{
+    domain::{Dimension as Key, PaystatScope},
+    store::{self, Key as PageKey, Page, PageRequest, PostalCodeFilter as Filter, StoredPostalCode},
+};
+
+use super::{
+    batch,
+    connection::{Cursor, page_request},
+    enums::{Dimension, Interval},
+    filter::{PaystatFilter, PostalCodeFilter, StatsFilter},
+    node::{POSTAL_CODE, global_id},
+    paystat::{PaystatConnection, PaystatOrder, paystat_connection},
+    scalars::{GeoJSON, Long},
+    totals::{AgeGenderTotal, TimeSeries, Total, age_gender_totals, breakdown, scope, series},
+};
+use crate::actions::{self, ActionError, Actions};
+
+/// A postal code and the area that it covers.
+pub struct PostalCode(pub StoredPostalCode);
+
+/// A box in degrees of WGS84.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+#[graphql(name = "BBox")]
+pub struct BBox {
+    /// Least longitude.
+    west: f64,
+    /// Least latitude.
+    south: f64,
+    /// Greatest longitude.
+    east: f64,
+    /// Greatest latitude.
+    north: f64,
+}
+
+/// A point in degrees of WGS84.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct Point {
+    /// -180 to 180 degrees.
+    longitude: f64,
+    /// -90 to 90 degrees.
+    latitude: f64,
+}
+
+/// A postal code and the area that it covers.
+#[Object]
+impl PostalCode {
+    /// Names this postal code in the whole API.
+    pub async fn id(&self) -> ID {
+        global_id(POSTAL_CODE, self.0.id)
+    }
+
+    /// The number under which the data source knows it: `id` in the files.
+    async fn database_id(&self) -> i32 {
+        self.0.id.get()
+    }
+
+    /// The code, such as `28001`; unique.
+    async fn code(&self) -> &str {
+        self.0.code.as_str()
+    }
+
+    /// The area as a GeoJSON Polygon or MultiPolygon, exterior rings counterclockwise.
+    async fn geojson(&self, context: &Context<'_>) -> Result<GeoJSON> {
+        let geometry = batch::geometry(context, self.0.id).await?;
+        Ok(GeoJSON(serde_json::to_value(geometry.geojson()).map_err(ActionError::internal)?))
+    }
+
+    /// The area as EWKB with SRID 4326, in upper-case hex.
+    async fn wkb(&self, context: &Context<'_>) -> Result<String> {
+        Ok(batch::geometry(context, self.0.id).await?.ewkb_hex())
+    }
+
+    /// The smallest box that holds the area.
+    async fn bbox(&self, context: &Context<'_>) -> Result<BBox> {
+        let bbox = batch::geometry(context, self.0.id).await?.bbox();
+        Ok(BBox { west: bbox.west, south: bbox.south, east: bbox.east, north: bbox.north })
+    }
+
+    /// The centre of mass of the area in the plane of longitude and latitude. It may lie outside the area.
+    async fn centroid(&self, context: &Context<'_>) -> Result<Point> {
+        let (longitude, latitude) = batch::geometry(context, self.0.id).await?.centroid();
+        Ok(Point { longitude, latitude })
+    }
+
+    /// The total of its paystats that match.
+    async fn total(&self, context: &Context<'_>, filter: Option<StatsFilter>) -> Result<Total> {
+        let (_, scope) = scope(context, filter).await?;
+        Ok(actions::sum(&batch::totals(context, self.0.id, scope, Vec::new()).await?)?.into())
+    }
+
+    /// The totals of its paystats over time, as at the root.
+    async fn time_series(
+        &self,
+        context: &Context<'_>,
+        filter: Option<StatsFilter>,
+        #[graphql(default_with = "Interval::Month")] interval: Interval,
+        by: Option<Vec<Dimension>>,
+    ) -> Result<Vec<TimeSeries>> {
+        let (_, scope) = scope(context, filter).await?;
+        let breakdown = breakdown(by);
+        let groups = batch::totals(context, self.0.id, scope.clone(), breakdown.dimensions()).await?;
+        series(&groups, &scope, interval, breakdown)
+    }
+
+    /// The totals of its paystats by age group and gender, as at the root.
+    async fn by_age_and_gender(
+        &self,
+        context: &Context<'_>,
+        filter: Option<StatsFilter>,
+    ) -> Result<Vec<AgeGenderTotal>> {
+        let (_, scope) = scope(context, filter).await?;
+        Ok(age_gender_totals(batch::totals(context, self.0.id, scope, vec![Key::Age, Key::Gender]).await?))
+    }
+
+    /// Its paystats.
+    #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
+    async fn paystats(
+        &self,
+        context: &Context<'_>,
+        filter: Option<PaystatFilter>,
+        order_by: Option<PaystatOrder>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<PaystatConnection> {
+        let actions: &Actions = context.data_unchecked();
+        let mut scope = actions.paystat_scope(filter.unwrap_or_default().try_into()?).await?;
+        restrict(&mut scope, &self.0);
+        paystat_connection(actions, scope, order_by, page_request(first, after, last, before)?).await
+    }
+}
+
+/// Narrows a scope to one postal code.
+fn restrict(scope: &mut PaystatScope, code: &StoredPostalCode) {
+    let allowed = scope.postal_code_ids.as_ref().is_none_or(|ids| ids.contains(&code.id));
+    scope.postal_code_ids = Some(if allowed { vec![code.id] } else { Vec::new() });
+}
+
+/// A list of postal codes.
+pub type PostalCodeConnection = Connection<Cursor, PostalCode, PostalCodeCount, Distance>;
+
+/// What is asked of a list of postal codes as a whole.
+pub enum PostalCodeCount {
+    /// To be counted when asked for.
+    Matching(Filter),
+    /// Known.
+    Known(usize),
+}
+
+#[Object]
+impl PostalCodeCount {
+    /// Number of postal codes in the whole list.
+    async fn total_count(&self, context: &Context<'_>) -> Result<Long> {
+        let actions: &Actions = context.data_unchecked();
+        Ok(match self {
+            Self::Matching(filter) => {
+                actions.engines.store.postal_codes.count(filter).await.map_err(ActionError::from)?.into()
+            }
+            Self::Known(count) => (*count as u64).into(),
+        })
+    }
+}
+
+/// What a list near a point tells of each postal code.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct Distance {
+    /// Distance of the area from the point of `filter.near` in metres; 0 where the area holds the point.
+    distance_meters: Option<f64>,
+}
+
+/// Questions for postal codes.
+#[derive(Default)]
+pub struct PostalCodeQuery;
+
+#[Object]
+impl PostalCodeQuery {
+    /// The postal code with this number (`id` in the files) or code; null if there is none.
+    async fn postal_code(
+        &self,
+        context: &Context<'_>,
+        id: Option<i32>,
+        code: Option<String>,
+    ) -> Result<Option<PostalCode>> {
+        let actions: &Actions = context.data_unchecked();
+        let found = match (id, code) {
+            (Some(id), None) => match id.try_into() {
+                Ok(id) => actions.postal_code(id).await?,
+                Err(_) => None,
+            },
+            (None, Some(code)) => match code.parse() {
+                Ok(code) => actions.postal_code_by_code(&code).await?,
+                Err(_) => None,
+            },
+            _ => return Err(ActionError::bad_input("name the postal code either by id or by code").into()),
+        };
+        Ok(found.map(PostalCode))
+    }
+
+    /// Postal codes by number, or by distance where `filter.near` is given.
+    async fn postal_codes(
+        &self,
+        context: &Context<'_>,
+        filter: Option<PostalCodeFilter>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<PostalCodeConnection> {
+        let actions: &Actions = context.data_unchecked();
+        let request = page_request(first, after, last, before)?;
+        let mut filter = filter.unwrap_or_default();
+        let near = filter.near.take();
+        let filter: Filter = filter.try_into()?;
+        let (page, count) = match near {
+            None => {
+                let page = actions.postal_codes(&filter, request).await?;
+                (page.map(|code| Ok::<_, ActionError>((code, None)))?, PostalCodeCount::Matching(filter))
+            }
+            Some(near) => {
+                let found = actions.postal_codes_near(&filter, near.try_into()?).await?;
+                let count = PostalCodeCount::Known(found.len());
+                (slice(found, &request).map(|(code, distance)| Ok::<_, ActionError>((code, Some(distance))))?, count)
+            }
+        };
+        let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, count);
+        connection.edges.extend(page.items.into_iter().map(|(code, distance_meters)| {
+            let cursor = Cursor(PageKey::number(code.id.get().into()));
+            Edge::with_additional_fields(cursor, PostalCode(code), Distance { distance_meters })
+        }));
+        Ok(connection)
+    }
+}
+
+/// A page of a list that is known as a whole.
+fn slice(found: Vec<(StoredPostalCode, f64)>, request: &PageRequest) -> Page<(StoredPostalCode, f64)> {
+    let place = |key: &PageKey| found.iter().position(|(code, _)| PageKey::number(code.id.get().into()) == *key);
+    let start = request.after.as_ref().and_then(place).map_or(0, |place| place + 1);
+    let end = request.before.as_ref().and_then(place).unwrap_or(found.len()).max(start);
+    let (start, end) = if request.from_end {
+        (end.saturating_sub(request.limit).max(start), end)
+    } else {
+        (start, (start + request.limit).min(end))
+    };
+    store::Page { has_previous: start > 0, has_next: end < found.len(), items: found[start..end].to_vec() }
+}

@@ -1,0 +1,46 @@
+//! What clients can watch.
+
+use async_graphql::{Context, ID, Result, Subscription as GraphqlSubscription};
+use futures_util::{Stream, StreamExt};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::load::{LoadProgress, load_id};
+use crate::actions::{ActionError, Actions};
+
+/// Watch: the progress of loads.
+pub struct Subscription;
+
+#[GraphqlSubscription]
+impl Subscription {
+    /// How far a load is: the state now, then every change, until it ends. `NOT_FOUND` if there is no such load. A client that
+    /// lost its connection hands back the `seq` that it saw last as `afterSeq`, to any server, and gets what it has not seen.
+    async fn load_progress(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        after_seq: Option<i64>,
+    ) -> Result<impl Stream<Item = Result<LoadProgress>> + use<>> {
+        let actions: &Actions = context.data_unchecked();
+        let id = load_id(&id)?;
+        let after_seq = after_seq
+            .map(|seq| u64::try_from(seq).map_err(|_| ActionError::bad_input("afterSeq must not be negative")))
+            .transpose()?;
+        let changes = actions.watch_load(id, after_seq).await?;
+        Ok(changes.map(move |progress| Ok(LoadProgress { load: id, progress: progress? })))
+    }
+
+    /// How far any load is, after every change from now on.
+    async fn loads(&self, context: &Context<'_>) -> impl Stream<Item = LoadProgress> + use<> {
+        let changes = context.data_unchecked::<Actions>().watch.watch_all();
+        futures_util::stream::unfold(changes, |mut changes| async move {
+            loop {
+                match changes.recv().await {
+                    Ok((load, progress)) => return Some((LoadProgress { load, progress }, changes)),
+                    // A slow listener skips; every change tells the whole state of its load.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        })
+    }
+}

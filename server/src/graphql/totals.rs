@@ -1,0 +1,242 @@
+//! Questions about sums and counts.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
+use paystats_core::{
+    domain::{self, Dimension as Key, PaystatScope},
+    store::GroupTotal,
+};
+
+use super::{
+    batch,
+    enums::{AgeGroup, Dimension, Gender, Interval, OrderDirection},
+    filter::StatsFilter,
+    postal_code::PostalCode,
+    scalars::{Decimal, Long, Month},
+};
+use crate::actions::{self, ActionError, Actions, Breakdown};
+
+/// Sum and number of some paystats.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct Total {
+    /// Exact sum of the amounts.
+    pub amount: Decimal,
+    /// Number of paystats: tells no data from zero.
+    pub count: Long,
+}
+
+/// Totals over time, without gaps.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct TimeSeries {
+    /// Gender of the series, where it is split by gender.
+    pub gender: Option<Gender>,
+    /// Age group of the series, where it is split by age.
+    pub age: Option<AgeGroup>,
+    /// Its points in order of time. All series of an answer span the same time.
+    pub points: Vec<TimePoint>,
+}
+
+/// The total of one interval.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct TimePoint {
+    /// First month of the interval.
+    pub period: Month,
+    /// Sum and count of the interval; zero where there are no paystats.
+    pub total: Total,
+}
+
+/// The total of one age group and gender.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct AgeGenderTotal {
+    /// Age group.
+    pub age: AgeGroup,
+    /// Gender.
+    pub gender: Gender,
+    /// Sum and count.
+    pub total: Total,
+}
+
+/// The total of one postal code.
+pub struct PostalCodeTotal {
+    postal_code_id: domain::PostalCodeId,
+    total: domain::Total,
+}
+
+/// What totals of postal codes are ordered by; equal ones are ordered by the postal code's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum PostalCodeTotalOrderField {
+    /// Sum of the amounts.
+    Amount,
+    /// Number of paystats.
+    Count,
+    /// Id of the postal code.
+    Id,
+}
+
+/// An order of totals of postal codes.
+#[derive(Clone, Copy, Debug, InputObject)]
+pub struct PostalCodeTotalOrder {
+    /// What they are ordered by.
+    pub field: PostalCodeTotalOrderField,
+    /// Direction.
+    #[graphql(default_with = "OrderDirection::Descending")]
+    pub direction: OrderDirection,
+}
+
+/// Most entries of a list of totals by postal code.
+const MAX_POSTAL_CODES: i32 = 20_000;
+
+/// The total of one postal code.
+#[Object]
+impl PostalCodeTotal {
+    /// The postal code.
+    async fn postal_code(&self, context: &Context<'_>) -> Result<PostalCode> {
+        let found = batch::postal_code(context, self.postal_code_id).await?;
+        let id = self.postal_code_id;
+        Ok(PostalCode(
+            found.ok_or_else(|| ActionError::internal(format!("paystats name postal code {id}, which is gone")))?,
+        ))
+    }
+
+    /// Sum and count.
+    async fn total(&self) -> Total {
+        self.total.into()
+    }
+}
+
+/// Questions about everything.
+#[derive(Default)]
+pub struct TotalsQuery;
+
+#[Object]
+impl TotalsQuery {
+    /// The total of all paystats that match.
+    async fn total(&self, context: &Context<'_>, filter: Option<StatsFilter>) -> Result<Total> {
+        let (actions, scope) = scope(context, filter).await?;
+        Ok(actions::sum(&actions.totals(&scope, &[]).await?)?.into())
+    }
+
+    /// The totals over time. The series run from `filter.from` to `filter.to`, or where these are left out, from the first
+    /// interval that has data to the last; intervals without data are zero. `by` splits them: one series for each age group,
+    /// gender, or both.
+    async fn time_series(
+        &self,
+        context: &Context<'_>,
+        filter: Option<StatsFilter>,
+        #[graphql(default_with = "Interval::Month")] interval: Interval,
+        by: Option<Vec<Dimension>>,
+    ) -> Result<Vec<TimeSeries>> {
+        let (actions, scope) = scope(context, filter).await?;
+        let breakdown = breakdown(by);
+        let groups = actions.totals(&scope, &breakdown.dimensions()).await?;
+        series(&groups, &scope, interval, breakdown)
+    }
+
+    /// The totals by age group and gender, ordered by age, then gender. Pairs without paystats are left out.
+    async fn by_age_and_gender(
+        &self,
+        context: &Context<'_>,
+        filter: Option<StatsFilter>,
+    ) -> Result<Vec<AgeGenderTotal>> {
+        let (actions, scope) = scope(context, filter).await?;
+        Ok(age_gender_totals(actions.totals(&scope, &[Key::Age, Key::Gender]).await?))
+    }
+
+    /// The totals of postal codes, the greatest amount first unless ordered otherwise. Postal codes without paystats are
+    /// left out.
+    async fn by_postal_code(
+        &self,
+        context: &Context<'_>,
+        filter: Option<StatsFilter>,
+        order_by: Option<PostalCodeTotalOrder>,
+        #[graphql(desc = "At most this many, up to 20000; all if left out.")] first: Option<i32>,
+    ) -> Result<Vec<PostalCodeTotal>> {
+        let limit = match first {
+            None => MAX_POSTAL_CODES as usize,
+            Some(first @ 0..=MAX_POSTAL_CODES) => first as usize,
+            Some(_) => {
+                return Err(ActionError::bad_input(format!("first must be from 0 to {MAX_POSTAL_CODES}")).into());
+            }
+        };
+        let order = order_by.unwrap_or(PostalCodeTotalOrder {
+            field: PostalCodeTotalOrderField::Amount,
+            direction: OrderDirection::Descending,
+        });
+        let (actions, scope) = scope(context, filter).await?;
+        let mut totals: Vec<PostalCodeTotal> = actions
+            .totals(&scope, &[Key::PostalCode])
+            .await?
+            .into_iter()
+            .filter_map(|group| Some(PostalCodeTotal { postal_code_id: group.postal_code_id?, total: group.total }))
+            .collect();
+        totals.sort_by(|a, b| {
+            let by_field = match order.field {
+                PostalCodeTotalOrderField::Amount => a.total.amount.cmp(&b.total.amount),
+                PostalCodeTotalOrderField::Count => a.total.count.cmp(&b.total.count),
+                PostalCodeTotalOrderField::Id => a.postal_code_id.cmp(&b.postal_code_id),
+            };
+            let directed = match order.direction {
+                OrderDirection::Ascending => by_field,
+                OrderDirection::Descending => by_field.reverse(),
+            };
+            directed.then(a.postal_code_id.cmp(&b.postal_code_id))
+        });
+        totals.truncate(limit);
+        Ok(totals)
+    }
+}
+
+/// The actions, and the scope of a filter.
+pub async fn scope<'a>(
+    context: &Context<'a>,
+    filter: Option<StatsFilter>,
+) -> Result<(&'a Actions, Arc<PaystatScope>), ActionError> {
+    let actions: &Actions = context.data_unchecked();
+    let scope = actions.scope(filter.unwrap_or_default().try_into()?).await?;
+    Ok((actions, Arc::new(scope)))
+}
+
+/// The keys that a client wants series to be split by.
+pub fn breakdown(by: Option<Vec<Dimension>>) -> Breakdown {
+    let by = by.unwrap_or_default();
+    Breakdown { age: by.contains(&Dimension::Age), gender: by.contains(&Dimension::Gender) }
+}
+
+/// Time series from totals by month.
+pub fn series(
+    groups: &[GroupTotal],
+    scope: &PaystatScope,
+    interval: Interval,
+    breakdown: Breakdown,
+) -> Result<Vec<TimeSeries>> {
+    let series = actions::time_series(groups, scope, interval.into(), breakdown)?;
+    Ok(series.into_iter().map(TimeSeries::from).collect())
+}
+
+/// Totals by age and gender, in order.
+pub fn age_gender_totals(groups: Vec<GroupTotal>) -> Vec<AgeGenderTotal> {
+    actions::by_age_and_gender(groups)
+        .into_iter()
+        .filter_map(|group| {
+            Some(AgeGenderTotal { age: group.age?.into(), gender: group.gender?.into(), total: group.total.into() })
+        })
+        .collect()
+}
+
+impl From<domain::Total> for Total {
+    fn from(total: domain::Total) -> Self {
+        Self { amount: Decimal(total.amount), count: Long(total.count) }
+    }
+}
+
+impl From<actions::Series> for TimeSeries {
+    fn from(series: actions::Series) -> Self {
+        let point = |point: actions::TimePoint| TimePoint { period: Month(point.period), total: point.total.into() };
+        Self {
+            gender: series.gender.map(Into::into),
+            age: series.age.map(Into::into),
+            points: series.points.into_iter().map(point).collect(),
+        }
+    }
+}

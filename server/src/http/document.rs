@@ -1,0 +1,211 @@
+//! What a transport has to know about a document before it runs: that it parses, that it can be validated in reasonable time, which
+//! operation is meant, and that the variables which this operation requires are there.
+//!
+//! The executor would find most of this too, but later and without saying which kind of failure it was: the kind of operation decides
+//! whether a request is allowed on its transport, and a missing variable would surface as the failure of a field.
+
+use async_graphql::{
+    Request, ServerError, Value, Variables,
+    parser::{
+        parse_query,
+        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet},
+    },
+};
+
+use super::response::{Code, with_code};
+
+/// How many selections a document may have with every fragment written out wherever it is spread, which is how the executor walks
+/// through it. A kilobyte in which each fragment spreads the next one twice would otherwise keep a core busy for hours.
+const MAX_SELECTIONS: usize = 10_000;
+
+/// How deep selections may nest, counted the same way. The schema has a smaller limit for what it answers; this one is for our own stack.
+const MAX_DEPTH: usize = 64;
+
+/// Parses the document of `request`, keeps it there so that it is parsed once, and returns the kind of operation that will run.
+///
+/// # Errors
+/// What the specification calls request errors: nothing has run, and the answer has no `data`.
+pub(super) fn inspect(request: &mut Request) -> Result<Inspected, ServerError> {
+    let document = parse_query(&request.query).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
+    check_size(&document)?;
+    let operation = select(&document, request.operation_name.as_deref())?;
+    let inspected = Inspected { kind: operation.ty, variables: check_variables(operation, &request.variables) };
+    request.set_parsed_query(document);
+    Ok(inspected)
+}
+
+/// What [`inspect`] found out. The kind is known even if variables are missing, since it decides first what to answer.
+#[derive(Debug)]
+pub(super) struct Inspected {
+    /// Query, mutation or subscription.
+    pub(super) kind: OperationType,
+    /// Whether every variable that must have a value has one.
+    pub(super) variables: Result<(), ServerError>,
+}
+
+fn check_size(document: &ExecutableDocument) -> Result<(), ServerError> {
+    let mut allowance = MAX_SELECTIONS;
+    for (_, operation) in document.operations.iter() {
+        walk(&operation.node.selection_set.node, document, MAX_DEPTH, &mut allowance)
+            .map_err(|message| with_code(ServerError::new(message, Some(operation.pos)), Code::ValidationFailed))?;
+    }
+    Ok(())
+}
+
+/// Takes every selection off `allowance`. A cycle of fragments, which only validation forbids, ends at the depth.
+fn walk(set: &SelectionSet, document: &ExecutableDocument, depth: usize, allowance: &mut usize) -> Result<(), String> {
+    let depth = depth.checked_sub(1).ok_or_else(|| format!("the document nests deeper than {MAX_DEPTH} levels"))?;
+    for selection in &set.items {
+        *allowance = allowance
+            .checked_sub(1)
+            .ok_or_else(|| format!("the document has more than {MAX_SELECTIONS} selections, fragments written out"))?;
+        let inner = match &selection.node {
+            Selection::Field(field) => Some(&field.node.selection_set),
+            Selection::InlineFragment(fragment) => Some(&fragment.node.selection_set),
+            Selection::FragmentSpread(spread) => {
+                document.fragments.get(&spread.node.fragment_name.node).map(|fragment| &fragment.node.selection_set)
+            }
+        };
+        if let Some(inner) = inner {
+            walk(&inner.node, document, depth, allowance)?;
+        }
+    }
+    Ok(())
+}
+
+fn select<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'d OperationDefinition, ServerError> {
+    let operation = match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Some(operation),
+        (DocumentOperations::Single(_), Some(_)) => None,
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations.values().next(),
+        (DocumentOperations::Multiple(_), None) => None,
+    };
+    operation.map(|operation| &operation.node).ok_or_else(|| {
+        let message = match name {
+            Some(name) => format!("the document has no operation named \"{name}\""),
+            None => "the document has several operations: say which with operationName".to_owned(),
+        };
+        with_code(ServerError::new(message, None), Code::BadUserInput)
+    })
+}
+
+/// The part of variable coercion that needs no schema; the executor's validation checks the values that are there.
+fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), ServerError> {
+    for definition in &operation.variable_definitions {
+        let (name, var_type) = (&definition.node.name.node, &definition.node.var_type.node);
+        let problem = match variables.get(name) {
+            _ if var_type.nullable => continue,
+            None if definition.node.default_value.is_some() => continue,
+            None => "is missing",
+            Some(Value::Null) => "must not be null",
+            Some(_) => continue,
+        };
+        let message = format!("the variable ${name} of type {var_type} {problem}");
+        return Err(with_code(ServerError::new(message, Some(definition.pos)), Code::BadUserInput));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(query: &str, operation_name: Option<&str>, variables: serde_json::Value) -> Request {
+        let mut request = Request::new(query).variables(Variables::from_json(variables));
+        request.operation_name = operation_name.map(str::to_owned);
+        request
+    }
+
+    fn kind(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {
+        inspect(&mut request(query, operation_name, json!({}))).map(|found| found.kind).map_err(|error| error.message)
+    }
+
+    fn variables(query: &str, variables: serde_json::Value) -> Result<(), String> {
+        inspect(&mut request(query, None, variables)).unwrap().variables.map_err(|error| error.message)
+    }
+
+    #[test]
+    fn the_only_operation_needs_no_name() {
+        assert_eq!(kind("{ a }", None), Ok(OperationType::Query));
+        assert_eq!(kind("mutation M { a }", None), Ok(OperationType::Mutation));
+    }
+
+    #[test]
+    fn a_name_selects_among_several() {
+        let query = "query Q { a } mutation M { a } subscription S { a }";
+        assert_eq!(kind(query, Some("Q")), Ok(OperationType::Query));
+        assert_eq!(kind(query, Some("M")), Ok(OperationType::Mutation));
+        assert_eq!(kind(query, Some("S")), Ok(OperationType::Subscription));
+        assert_eq!(kind(query, Some("X")), Err("the document has no operation named \"X\"".to_owned()));
+        assert_eq!(kind("{ a }", Some("Q")), Err("the document has no operation named \"Q\"".to_owned()));
+        assert_eq!(
+            kind(query, None),
+            Err("the document has several operations: say which with operationName".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_parse_error_says_so_and_where() {
+        let error = inspect(&mut Request::new("{")).unwrap_err();
+        assert_eq!(error.extensions.unwrap().get("code"), Some(&Value::from("GRAPHQL_PARSE_FAILED")));
+        assert_eq!(error.locations.len(), 1);
+    }
+
+    #[test]
+    fn a_document_that_nests_too_deep_is_an_error_and_not_a_crash() {
+        let nested = |open: &str, close: &str| open.repeat(100_000) + &close.repeat(100_000);
+        let chain = |length: usize| -> String {
+            (0..length).map(|n| format!("fragment f{n} on Query {{ ...f{} }} ", n + 1)).collect()
+        };
+        for query in [
+            nested("{a", "}"),
+            nested("{...", "}"),
+            format!("{{ a(b: {}) }}", nested("[", "]")),
+            format!("{{ a(b: {}1{}) }}", "{c:".repeat(100_000), "}".repeat(100_000)),
+            format!("query($v: {}) {{ a }}", nested("[", "]")),
+            format!("{{ ...f0 }} {}", chain(20_000)),
+            "{ ...f } fragment f on Query { ...f }".to_owned(),
+        ] {
+            assert!(kind(&query, None).is_err(), "{}", &query[..20]);
+        }
+    }
+
+    #[test]
+    fn fragments_count_each_time_they_are_spread() {
+        let doubling = |levels: usize| {
+            let fragments = (0..levels).map(|n| format!("fragment f{n} on Query {{ ...f{0} ...f{0} }} ", n + 1));
+            format!("{{ ...f0 }} {} fragment f{levels} on Query {{ a }}", fragments.collect::<String>())
+        };
+        assert_eq!(kind(&doubling(11), None), Ok(OperationType::Query));
+        let error = "the document has more than 10000 selections, fragments written out".to_owned();
+        assert_eq!(kind(&doubling(12), None), Err(error.clone()));
+        assert_eq!(kind(&doubling(60), None), Err(error.clone()));
+        assert_eq!(kind(&format!("{{ {} }}", "a ".repeat(10_000)), None), Ok(OperationType::Query));
+        assert_eq!(kind(&format!("{{ {} }}", "a ".repeat(10_001)), None), Err(error));
+    }
+
+    #[test]
+    fn a_required_variable_must_be_given_and_not_null() {
+        let query = "query($id: ID!) { a(id: $id) }";
+        assert_eq!(variables(query, json!({"id": "1"})), Ok(()));
+        assert_eq!(variables(query, json!({})), Err("the variable $id of type ID! is missing".to_owned()));
+        assert_eq!(
+            variables(query, json!({"id": null})),
+            Err("the variable $id of type ID! must not be null".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_default_stands_in_for_a_missing_variable_but_not_for_null() {
+        let query = "query($n: Int! = 1) { a(n: $n) }";
+        assert_eq!(variables(query, json!({})), Ok(()));
+        assert_eq!(
+            variables(query, json!({"n": null})),
+            Err("the variable $n of type Int! must not be null".to_owned())
+        );
+        assert_eq!(variables("query($n: Int) { a(n: $n) }", json!({})), Ok(()));
+    }
+}

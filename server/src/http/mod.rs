@@ -1,0 +1,27 @@
+//! What the server says over HTTP, and the only code that knows HTTP: the GraphQL endpoint, the web pages and the probes.
+//!
+//! `run` merges the three routers into one and serves it. The GraphQL endpoint is our own transport, written from two specifications:
+//! [GraphQL over HTTP] for POST and GET, and [graphql-transport-ws] for WebSockets. It knows no schema: anything that is an
+//! [`Executor`](async_graphql::Executor) can stand behind it.
+//!
+//! [GraphQL over HTTP]: https://graphql.github.io/graphql-over-http/draft/
+//! [graphql-transport-ws]: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+
+mod accept;
+mod document;
+mod graphql;
+mod health;
+mod options;
+mod pages;
+mod rejection;
+mod request;
+mod response;
+#[cfg(test)]
+mod toy;
+mod websocket;
+
+pub use graphql::graphql_routes;
+pub use health::health_routes;
+pub use options::GraphqlOptions;
+pub use pages::page_routes;
+pub use websocket::ConnectionPayload;

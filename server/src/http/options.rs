@@ -1,0 +1,52 @@
+//! What the owner of the GraphQL endpoint decides: limits, patience, per-request data, and when to stop.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_graphql::Request;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Settings of the endpoint that [`graphql_routes`](super::graphql_routes) builds. [`Default`] is meant for production.
+#[derive(Clone)]
+pub struct GraphqlOptions {
+    /// The largest body of a POST request, in bytes; a larger one is answered with 413. Default: 1 MiB.
+    pub max_body_bytes: usize,
+    /// How long a WebSocket may stay open without `connection_init` before it is closed with 4408. Default: 10 s.
+    pub connection_init_timeout: Duration,
+    /// How often a WebSocket is pinged. A client that lets two pings pass in silence, or reads nothing for twice as long, is
+    /// dropped. Default: 15 s.
+    pub keep_alive: Duration,
+    /// The largest message a WebSocket client may send, in bytes; a larger one closes the socket with 1009. Default: 1 MiB.
+    pub max_message_bytes: usize,
+    /// Called once for each operation before it runs, to attach what lives as long as one request: data loaders, the caller.
+    pub prepare: Arc<dyn Fn(Request) -> Request + Send + Sync>,
+    /// Cancelled when the server stops. Every WebSocket is then closed with 1001, which makes clients reconnect elsewhere.
+    pub shutdown: CancellationToken,
+    /// Counts the open WebSockets. They outlive the HTTP connections they came from, so a graceful stop has to wait for them:
+    /// after `shutdown` call [`TaskTracker::close`], then [`TaskTracker::wait`], which takes a second at most.
+    pub sockets: TaskTracker,
+}
+
+impl Default for GraphqlOptions {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1024 * 1024,
+            connection_init_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(15),
+            max_message_bytes: 1024 * 1024,
+            prepare: Arc::new(|request| request),
+            shutdown: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+        }
+    }
+}
+
+impl fmt::Debug for GraphqlOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphqlOptions")
+            .field("max_body_bytes", &self.max_body_bytes)
+            .field("connection_init_timeout", &self.connection_init_timeout)
+            .field("keep_alive", &self.keep_alive)
+            .field("max_message_bytes", &self.max_message_bytes)
+            .finish_non_exhaustive()
+    }
+}

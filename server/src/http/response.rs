@@ -1,0 +1,264 @@
+//! An executor's response in the words of the specification: what it serialises to, and which status it earns.
+
+use async_graphql::{Name, PathSegment, Response as Executed, ServerError, Value};
+use axum::{
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS},
+    },
+    response::Response,
+};
+use futures_util::FutureExt;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::accept::MediaType;
+
+/// The values of `extensions.code` that the transport itself gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// The request breaks the rules of the transport.
+    BadUserInput,
+    /// The document is not GraphQL.
+    ParseFailed,
+    /// The document does not fit the schema.
+    ValidationFailed,
+    /// One socket asks for too much at once.
+    RateLimited,
+    /// A defect of ours, about which the client learns nothing more.
+    Internal,
+}
+
+impl Code {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// Sets `extensions.code` unless there is one: whoever knew the cause better has spoken first.
+pub(super) fn with_code(mut error: ServerError, code: Code) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    if extensions.get("code").is_none() {
+        extensions.set("code", code.as_str());
+    }
+    error
+}
+
+/// Awaits `execution`, and turns a panic in a resolver into an answer, so that it takes neither the connection nor the other
+/// operations on it down. The panic's message stays in the log.
+pub(super) async fn or_internal_error<T>(execution: impl Future<Output = T>) -> Result<T, ServerError> {
+    std::panic::AssertUnwindSafe(execution).catch_unwind().await.map_err(|_| {
+        tracing::error!("an operation panicked; its client was told INTERNAL");
+        internal_error()
+    })
+}
+
+/// All that a client learns about a defect of ours.
+pub(super) fn internal_error() -> ServerError {
+    with_code(ServerError::new("internal error", None), Code::Internal)
+}
+
+/// A GraphQL response as it is written, over HTTP and in WebSocket messages.
+///
+/// async-graphql says `data: null` both when nothing ran (a request error, which must have no `data`) and when a field failed that
+/// nothing above could absorb (which must). It tells them apart by the path that only field errors have, and so do we.
+#[derive(Debug)]
+pub(super) struct Answer {
+    executed: Executed,
+    is_request_error: bool,
+}
+
+impl Answer {
+    /// Takes over what an executor returned. Request errors that carry no code get [`Code::ValidationFailed`], which is what is left
+    /// after [`inspect`](super::document::inspect).
+    ///
+    /// async-graphql leaves a field that failed out of its object. The specification wants a `null` there, and clients that keep a cache
+    /// take an absent field for one that they have yet to ask for.
+    pub(super) fn new(mut executed: Executed) -> Self {
+        for error in &executed.errors {
+            null_if_absent(&mut executed.data, &error.path);
+        }
+        let is_request_error = executed.data == Value::Null
+            && !executed.errors.is_empty()
+            && executed.errors.iter().all(|error| error.path.is_empty());
+        if is_request_error {
+            let errors = std::mem::take(&mut executed.errors);
+            executed.errors = errors.into_iter().map(|error| with_code(error, Code::ValidationFailed)).collect();
+        }
+        Self { executed, is_request_error }
+    }
+
+    /// The answer to a request that did not run because of `error`.
+    pub(super) fn failed(error: ServerError) -> Self {
+        Self::new(Executed::from_errors(vec![error]))
+    }
+
+    /// The errors if nothing ran.
+    pub(super) fn request_errors(&self) -> Option<&[ServerError]> {
+        self.is_request_error.then_some(self.executed.errors.as_slice())
+    }
+
+    /// 200 for everything that ran, even in part. For what did not, `application/json` says 200 as well, except when a defect of ours
+    /// is the cause: that has to be seen by probes and proxies. `application/graphql-response+json` says what went wrong.
+    fn status(&self, media_type: MediaType) -> StatusCode {
+        let Some(error) = self.request_errors().and_then(<[_]>::first) else { return StatusCode::OK };
+        let code = match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+            Some(Value::String(code)) => code.as_str(),
+            _ => "",
+        };
+        match (media_type, code) {
+            (_, "INTERNAL") => StatusCode::INTERNAL_SERVER_ERROR,
+            (MediaType::Json, _) => StatusCode::OK,
+            (MediaType::GraphqlResponse, "UNAUTHENTICATED") => StatusCode::UNAUTHORIZED,
+            (MediaType::GraphqlResponse, "FORBIDDEN") => StatusCode::FORBIDDEN,
+            (MediaType::GraphqlResponse, "RATE_LIMITED") => StatusCode::TOO_MANY_REQUESTS,
+            (MediaType::GraphqlResponse, "UNAVAILABLE") => StatusCode::SERVICE_UNAVAILABLE,
+            (MediaType::GraphqlResponse, _) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// Writes the answer as an HTTP response, with the headers that resolvers have set.
+    pub(super) fn into_response(mut self, media_type: MediaType) -> Response {
+        let mut response = match serde_json::to_vec(&self) {
+            Ok(body) => Response::new(Body::from(body)),
+            // Only a custom scalar whose value is not JSON can bring us here.
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be serialised");
+                return Self::failed(internal_error()).into_response(media_type);
+            }
+        };
+        *response.status_mut() = self.status(media_type);
+        let headers = response.headers_mut();
+        headers.extend(std::mem::take(&mut self.executed.http_headers));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // A cache must not hand one media type to a client that asked for the other.
+        headers.append(VARY, HeaderValue::from_static("accept"));
+        let cache_hint = self.executed.cache_control.value().filter(|_| self.executed.errors.is_empty());
+        if let Some(value) = cache_hint.and_then(|hint| HeaderValue::from_str(&hint).ok()) {
+            headers.insert(CACHE_CONTROL, value);
+        }
+        response
+    }
+}
+
+fn null_if_absent(data: &mut Value, path: &[PathSegment]) {
+    let mut value = data;
+    for segment in path {
+        value = match (value, segment) {
+            (Value::Object(fields), PathSegment::Field(name)) => fields.entry(Name::new(name)).or_insert(Value::Null),
+            (Value::List(items), PathSegment::Index(index)) if *index < items.len() => &mut items[*index],
+            _ => return,
+        };
+    }
+}
+
+/// `errors` come first, as the GraphQL specification recommends, so that a person who reads the answer does not overlook them.
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.executed.errors.is_empty() {
+            map.serialize_entry("errors", &self.executed.errors)?;
+        }
+        if !self.is_request_error {
+            map.serialize_entry("data", &self.executed.data)?;
+        }
+        if !self.executed.extensions.is_empty() {
+            map.serialize_entry("extensions", &self.executed.extensions)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::value;
+    use serde_json::json;
+
+    use super::*;
+
+    fn request_error(code: Option<&str>) -> Answer {
+        let mut error = ServerError::new("no", None);
+        if let Some(code) = code {
+            error.extensions.get_or_insert_default().set("code", code);
+        }
+        Answer::failed(error)
+    }
+
+    #[test]
+    fn a_request_error_has_no_data_and_gets_a_code() {
+        let written = serde_json::to_value(request_error(None)).unwrap();
+        assert_eq!(
+            written,
+            json!({"errors": [{"message": "no", "extensions": {"code": "GRAPHQL_VALIDATION_FAILED"}}]})
+        );
+    }
+
+    #[test]
+    fn a_field_error_keeps_data_even_if_it_is_null() {
+        let error = ServerError::new("no", None).with_path(vec![PathSegment::Field("a".to_owned())]);
+        let answer = Answer::failed(error);
+        assert_eq!(answer.status(MediaType::GraphqlResponse), StatusCode::OK);
+        assert_eq!(
+            serde_json::to_string(&answer).unwrap(),
+            r#"{"errors":[{"message":"no","path":["a"]}],"data":null}"#
+        );
+    }
+
+    #[test]
+    fn a_field_that_failed_is_null_and_not_absent() {
+        let mut executed = Executed::new(value!({"ok": 1, "list": [{"ok": 2}, null]}));
+        for path in [r#"["alias"]"#, r#"["list", 0, "deep", 1]"#, r#"["list", 1, "gone"]"#, r#"["list", 7, "gone"]"#] {
+            executed.errors.push(ServerError::new("no", None).with_path(serde_json::from_str(path).unwrap()));
+        }
+        let written = serde_json::to_value(Answer::new(executed)).unwrap();
+        assert_eq!(written["data"], json!({"ok": 1, "list": [{"ok": 2, "deep": null}, null], "alias": null}));
+    }
+
+    #[test]
+    fn partial_data_is_a_success() {
+        let mut executed = Executed::new(value!({"a": 1, "b": null}));
+        executed.errors.push(ServerError::new("no", None));
+        assert_eq!(Answer::new(executed).status(MediaType::GraphqlResponse), StatusCode::OK);
+    }
+
+    #[test]
+    fn the_code_of_a_request_error_decides_the_status_of_a_graphql_response_only() {
+        for (code, status) in [
+            (None, 400),
+            (Some("BAD_USER_INPUT"), 400),
+            (Some("UNAUTHENTICATED"), 401),
+            (Some("FORBIDDEN"), 403),
+            (Some("RATE_LIMITED"), 429),
+            (Some("UNAVAILABLE"), 503),
+        ] {
+            assert_eq!(request_error(code).status(MediaType::GraphqlResponse), status, "{code:?}");
+            assert_eq!(request_error(code).status(MediaType::Json), 200, "{code:?}");
+        }
+        assert_eq!(request_error(Some("INTERNAL")).status(MediaType::GraphqlResponse), 500);
+        assert_eq!(request_error(Some("INTERNAL")).status(MediaType::Json), 500);
+    }
+
+    #[test]
+    fn a_code_that_is_there_stays() {
+        let written = serde_json::to_value(request_error(Some("FORBIDDEN"))).unwrap();
+        assert_eq!(written["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    }
+
+    #[test]
+    fn headers_and_cache_hints_of_resolvers_reach_the_response() {
+        let mut executed = Executed::new(value!({"a": 1}));
+        executed.http_headers.insert("x-cube", HeaderValue::from_static("7"));
+        executed.cache_control.max_age = 60;
+        let response = Answer::new(executed).into_response(MediaType::Json);
+        assert_eq!(response.headers()["x-cube"], "7");
+        assert_eq!(response.headers()[CACHE_CONTROL], "max-age=60");
+        assert_eq!(response.headers()[VARY], "accept");
+    }
+}

@@ -1,0 +1,188 @@
+//! The conversation on one socket: initialisation, the operations that run, pings, and which message breaks the rules.
+
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
+
+use async_graphql::{Data, Executor, Request, ServerError};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    ConnectionPayload,
+    close::CloseReason,
+    message::{ClientMessage, InvalidMessage, ServerMessage},
+    operation::{Event, Operation},
+};
+use crate::http::{
+    GraphqlOptions,
+    graphql::Endpoint,
+    response::{Code, with_code},
+};
+
+/// How many results wait for a slow client, on the whole connection. Small, because one of them may be megabytes of GeoJSON.
+const WAITING_EVENTS: usize = 8;
+
+/// How many operations may run on one connection; many more than a page of charts needs, few enough to bound what one client can hold.
+pub(super) const MAX_OPERATIONS: usize = 256;
+
+/// The state of one connection. Dropping it stops all its operations.
+pub(super) struct Connection<E> {
+    endpoint: Endpoint<E>,
+    /// What `connection_init` brought, once it has come.
+    session: Option<Arc<Data>>,
+    running: HashMap<String, Running>,
+    started: u64,
+    events_in: mpsc::Sender<Event>,
+    events: mpsc::Receiver<Event>,
+}
+
+struct Running {
+    number: u64,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Why a conversation cannot go on.
+enum Ended {
+    PeerGone,
+    Close(CloseReason),
+}
+
+impl From<CloseReason> for Ended {
+    fn from(reason: CloseReason) -> Self {
+        Self::Close(reason)
+    }
+}
+
+impl From<InvalidMessage> for Ended {
+    fn from(invalid: InvalidMessage) -> Self {
+        Self::Close(invalid.into())
+    }
+}
+
+/// A write fails when the peer is gone, and for nothing else that could be told to it.
+impl From<axum::Error> for Ended {
+    fn from(_: axum::Error) -> Self {
+        Self::PeerGone
+    }
+}
+
+impl<E: Executor> Connection<E> {
+    pub(super) fn new(endpoint: Endpoint<E>) -> Self {
+        let (events_in, events) = mpsc::channel(WAITING_EVENTS);
+        Self { endpoint, session: None, running: HashMap::new(), started: 0, events_in, events }
+    }
+
+    /// Converses until the peer is gone (`None`) or has to be sent away.
+    pub(super) async fn run(mut self, socket: &mut WebSocket) -> Option<CloseReason> {
+        match self.converse(socket).await {
+            Err(Ended::PeerGone) => None,
+            Err(Ended::Close(reason)) => Some(reason),
+        }
+    }
+
+    async fn converse(&mut self, socket: &mut WebSocket) -> Result<Infallible, Ended> {
+        let GraphqlOptions { connection_init_timeout, keep_alive, max_message_bytes, .. } = *self.endpoint.options;
+        let initialisation = sleep(connection_init_timeout);
+        tokio::pin!(initialisation);
+        let mut pings = interval_at(Instant::now() + keep_alive, keep_alive);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unanswered_pings = 0;
+        loop {
+            tokio::select! {
+                // In this order: a client cannot put off its initialisation by talking, what it has said counts before the next ping
+                // does, and results, of which there may always be another, come last.
+                biased;
+                () = &mut initialisation, if self.session.is_none() => {
+                    return Err(CloseReason::InitialisationTimeout.into());
+                }
+                frame = socket.recv() => {
+                    unanswered_pings = 0;
+                    let frame = frame.ok_or(Ended::PeerGone)?;
+                    let unreadable = CloseReason::Unreadable { limit_bytes: max_message_bytes };
+                    self.receive(frame.map_err(|_| unreadable)?, socket).await?;
+                }
+                _ = pings.tick() => {
+                    if unanswered_pings == 2 {
+                        return Err(CloseReason::Silent.into());
+                    }
+                    unanswered_pings += 1;
+                    self.send(&ServerMessage::Ping, socket).await?;
+                }
+                Some(event) = self.events.recv() => self.deliver(event, socket).await?,
+            }
+        }
+    }
+
+    async fn receive(&mut self, frame: Message, socket: &mut WebSocket) -> Result<(), Ended> {
+        let text = match frame {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(InvalidMessage::Binary.into()),
+            // The pings and pongs of the WebSocket protocol itself, which axum answers.
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(Ended::PeerGone),
+        };
+        match ClientMessage::parse(&text)? {
+            ClientMessage::ConnectionInit { payload } => {
+                if self.session.is_some() {
+                    return Err(CloseReason::TooManyInitialisationRequests.into());
+                }
+                let mut session = Data::default();
+                session.insert(ConnectionPayload(payload));
+                self.session = Some(Arc::new(session));
+                self.send(&ServerMessage::ConnectionAck, socket).await
+            }
+            ClientMessage::Ping { payload } => self.send(&ServerMessage::Pong { payload }, socket).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe { id, request } => self.subscribe(id, *request, socket).await,
+            ClientMessage::Complete { id } => {
+                // An unknown id is no mistake: our own `complete` may be on its way.
+                self.running.remove(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, id: String, request: Request, socket: &mut WebSocket) -> Result<(), Ended> {
+        let session = self.session.clone().ok_or(CloseReason::Unauthorized)?;
+        if self.running.contains_key(&id) {
+            return Err(CloseReason::SubscriberAlreadyExists(id).into());
+        }
+        if self.running.len() >= MAX_OPERATIONS {
+            let message = format!("no more than {MAX_OPERATIONS} operations may run on one connection");
+            let error = with_code(ServerError::new(message, None), Code::RateLimited);
+            return self.send(&ServerMessage::Error { id: &id, payload: &[error] }, socket).await;
+        }
+        let number = self.started;
+        self.started += 1;
+        let operation = Operation { id: id.clone(), number, request, session };
+        let task = tokio::spawn(operation.run(self.endpoint.clone(), self.events_in.clone()));
+        self.running.insert(id, Running { number, _task: AbortOnDropHandle::new(task) });
+        Ok(())
+    }
+
+    /// Sends what an operation produced, unless the client has completed that operation in the meantime. Frees the id before the client
+    /// can learn that it is free.
+    async fn deliver(&mut self, event: Event, socket: &mut WebSocket) -> Result<(), Ended> {
+        if self.running.get(&event.id).is_none_or(|running| running.number != event.number) {
+            return Ok(());
+        }
+        if event.is_last {
+            self.running.remove(&event.id);
+        }
+        self.send_text(event.text, socket).await
+    }
+
+    async fn send(&self, message: &ServerMessage<'_>, socket: &mut WebSocket) -> Result<(), Ended> {
+        self.send_text(message.to_text().map_err(axum::Error::new)?, socket).await
+    }
+
+    /// Waits for a slow client, but not for one that reads nothing at all: nothing else on this socket goes on in the meantime.
+    async fn send_text(&self, text: Utf8Bytes, socket: &mut WebSocket) -> Result<(), Ended> {
+        let patience = self.endpoint.options.keep_alive * 2;
+        let sent = timeout(patience, socket.send(Message::Text(text))).await;
+        Ok(sent.map_err(|_| CloseReason::Silent)??)
+    }
+}

@@ -1,0 +1,14 @@
+//! paystats-server: HTTP -> GraphQL -> actions -> core.
+//!
+//! `http` is the transport and knows no schema, `graphql` the schema and knows no rules, `actions` the rules.
+
+mod actions;
+mod config;
+pub mod graphql;
+pub mod http;
+mod outbox;
+mod serve;
+mod watch;
+
+pub use config::ServerConfig;
+pub use serve::run;

@@ -1,0 +1,142 @@
+//! The server's life: answer at once, say "not ready" until the engines are there, serve, drain.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::Request,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    serve::ListenerExt,
+};
+use paystats_core::{config::Config, datalake::Datalake, engines::Engines, store::Store};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+use tracing::{info, warn};
+
+use crate::{
+    ServerConfig,
+    actions::{Actions, ErrorCode},
+    graphql,
+    http::{GraphqlOptions, graphql_routes, health_routes, page_routes},
+    outbox,
+    watch::LoadWatch,
+};
+
+/// What the routes look at once the engines are there.
+struct Ready {
+    engines: Engines,
+    graphql: Router,
+}
+
+/// Longest that a probe waits for an engine's answer.
+const PROBE: Duration = Duration::from_secs(2);
+/// Longest that requests in flight may take after the end was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves on `listener` until `shutdown` is cancelled, then closes subscriptions with a reason that makes clients connect
+/// elsewhere, finishes requests in flight and returns. It answers at once; until MongoDB and NATS are there, `/readyz` and
+/// `/graphql` say so.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    server: ServerConfig,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let store = Store::new(&config.store).await?;
+    let ready: Arc<OnceLock<Ready>> = Arc::default();
+    let sockets = TaskTracker::new();
+    let background = {
+        let options = GraphqlOptions { shutdown: shutdown.clone(), sockets: sockets.clone(), ..Default::default() };
+        start_when_possible(store, config, server.deadline, options, ready.clone())
+    };
+    let routes = Router::new()
+        .route_service(
+            "/graphql",
+            tower::service_fn({
+                let ready = ready.clone();
+                move |request| {
+                    let ready = ready.clone();
+                    async move { Ok::<_, std::convert::Infallible>(graphql_when_ready(&ready, request).await) }
+                }
+            }),
+        )
+        .merge(health_routes(move || missing(ready.clone())))
+        .merge(page_routes(server.web_dir.clone()));
+
+    info!(address = %listener.local_addr()?, pages = server.web_dir.is_some(), "server listens");
+    // Small messages of subscriptions would otherwise wait for each other's acknowledgement.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let drained = {
+        let shutdown = shutdown.clone();
+        async move { shutdown.cancelled_owned().await }
+    };
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(drained).into_future();
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving => served?,
+        () = overdue => warn!("requests in flight were cut off"),
+        () = background => unreachable!("the background work never ends"),
+    }
+    sockets.close();
+    sockets.wait().await;
+    info!("server has stopped");
+    Ok(())
+}
+
+/// Waits for the engines, opens the API, and then does what a server does beside answering.
+async fn start_when_possible(
+    store: Store,
+    config: Config,
+    deadline: Duration,
+    options: GraphqlOptions,
+    ready: Arc<OnceLock<Ready>>,
+) {
+    let engines = Engines::connect(store, &config).await;
+    let actions =
+        Actions { engines: engines.clone(), datalake: Datalake::new(&config.datalake), watch: LoadWatch::new() };
+    let schema = graphql::schema(actions.clone(), deadline);
+    let prepare = {
+        let actions = actions.clone();
+        Arc::new(move |request| graphql::prepare(&actions, request))
+    };
+    let graphql = graphql_routes(schema, GraphqlOptions { prepare, ..options });
+    // Set once: this function is called once.
+    let _ = ready.set(Ready { engines: engines.clone(), graphql });
+    info!("server is ready");
+    tokio::join!(actions.watch.read(&engines.bus), outbox::publish_forgotten(&actions));
+}
+
+async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Response {
+    if let Some(ready) = ready.get() {
+        return match ready.graphql.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+    }
+    let code = ErrorCode::Unavailable.name();
+    let message = "the server is starting: the database or the message bus is not there yet";
+    let body = json!({ "errors": [{ "message": message, "extensions": { "code": code } }] });
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], Json(body)).into_response()
+}
+
+/// The engines that do not answer now.
+async fn missing(ready: Arc<OnceLock<Ready>>) -> Vec<&'static str> {
+    let Some(Ready { engines, .. }) = ready.get() else { return vec!["mongodb", "nats"] };
+    let mut missing = Vec::new();
+    if !matches!(tokio::time::timeout(PROBE, engines.store.ping()).await, Ok(Ok(()))) {
+        missing.push("mongodb");
+    }
+    if !engines.bus.is_connected() {
+        missing.push("nats");
+    }
+    missing
+}
