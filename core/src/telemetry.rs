@@ -2,8 +2,10 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `PAYSTATS_LOG` | filter in `tracing`'s directive syntax | `info` |
+//! | `PAYSTATS_LOG` | filter in `tracing`'s directive syntax | `info,async_nats=warn` |
 //! | `PAYSTATS_LOG_FORMAT` | `text` or `json` | `text` |
+
+use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
@@ -11,10 +13,11 @@ use crate::config::{ConfigError, optional};
 
 /// Installs the process's log output. Called once, in `main`.
 pub fn init() -> Result<(), ConfigError> {
-    let directives = optional("PAYSTATS_LOG").unwrap_or_else(|| "info".to_owned());
+    let directives = optional("PAYSTATS_LOG").unwrap_or_else(|| "info,async_nats=warn".to_owned());
     let filter = EnvFilter::try_new(&directives)
         .map_err(|error| ConfigError::Invalid { variable: "PAYSTATS_LOG", reason: error.to_string() })?;
-    let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match optional("PAYSTATS_LOG_FORMAT").as_deref() {
         None | Some("text") => output.init(),
         Some("json") => output.json().flatten_event(true).init(),

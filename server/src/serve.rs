@@ -112,7 +112,7 @@ async fn start_when_possible(
     // Set once: this function is called once.
     let _ = ready.set(Ready { engines: engines.clone(), graphql });
     info!("server is ready");
-    tokio::join!(actions.watch.read(&engines.bus), outbox::publish_forgotten(&actions));
+    tokio::join!(actions.watch.read(&engines), outbox::publish_forgotten(&actions));
 }
 
 async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Response {

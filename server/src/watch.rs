@@ -11,8 +11,8 @@ use std::{
 
 use futures_util::StreamExt;
 use paystats_core::{
-    bus::{Bus, BusError},
-    engines::wait_for,
+    bus::{BusError, LoadEvents},
+    engines::{EngineError, Engines, wait_for},
     load::{LoadId, Numbered, Progress},
 };
 use tokio::sync::{broadcast, watch};
@@ -26,8 +26,6 @@ pub struct LoadWatch {
 
 /// Changes that a watcher of all loads may be behind before it skips.
 const CHANGES_KEPT: usize = 1_024;
-/// How long a watcher waits for a change before it looks elsewhere.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 impl LoadWatch {
     /// An empty board.
@@ -36,9 +34,9 @@ impl LoadWatch {
     }
 
     /// Reads the bus's events for ever.
-    pub async fn read(&self, bus: &Bus) {
+    pub async fn read(&self, engines: &Engines) {
         loop {
-            let mut events = wait_for("load events", || bus.load_events()).await;
+            let mut events = wait_for("the stream of load events", || open(engines)).await;
             if let Err(error) = self.take_in(&mut events.events).await {
                 warn!(%error, "load events were lost");
             }
@@ -98,6 +96,17 @@ impl LoadWatch {
     }
 }
 
+/// The events; their stream is made anew where the bus lost it.
+async fn open(engines: &Engines) -> Result<LoadEvents, EngineError> {
+    match engines.bus.load_events().await {
+        Ok(events) => Ok(events),
+        Err(_) => {
+            engines.prepare_bus().await?;
+            Ok(engines.bus.load_events().await?)
+        }
+    }
+}
+
 /// A place in front of the board.
 pub struct Watching {
     board: Arc<LoadWatch>,
@@ -113,10 +122,10 @@ impl Watching {
         Some(receiver.borrow_and_update().clone()).filter(|progress| progress.seq > 0)
     }
 
-    /// Waits for a change. `false` if there was none for a while.
-    pub async fn changed(&mut self) -> bool {
+    /// Waits for a change. `false` if there was none within `patience`.
+    pub async fn changed(&mut self, patience: Duration) -> bool {
         match &mut self.receiver {
-            Some(receiver) => matches!(tokio::time::timeout(PATIENCE, receiver.changed()).await, Ok(Ok(()))),
+            Some(receiver) => matches!(tokio::time::timeout(patience, receiver.changed()).await, Ok(Ok(()))),
             None => false,
         }
     }

@@ -142,19 +142,20 @@ pub struct WorkQueue {
 }
 
 impl WorkQueue {
-    /// How long one request for work stands before the next.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    /// How long one request for work stands before the next. A server that was restarted does not know the requests of before,
+    /// so this is also how long work may wait after that.
+    const PATIENCE: Duration = Duration::from_secs(4);
 
     /// The next piece of work; `None` if there was none for a while. Fails when the bus or the consumer is gone.
     pub async fn next(&self) -> Result<Option<Delivery>, BusError> {
         let failed = |error: &dyn std::fmt::Display| BusError::new("taking work", error);
         // One message at a time: what waits in a buffer here would not be kept alive, and other workers could not have it.
+        // Without idle heartbeats: async-nats 0.51 does not wake a batch again that has heard one.
         let mut batch = self
             .consumer
             .batch()
             .max_messages(1)
             .expires(Self::PATIENCE)
-            .heartbeat(Duration::from_secs(5))
             .messages()
             .await
             .map_err(|error| failed(&error))?;

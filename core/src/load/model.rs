@@ -114,6 +114,8 @@ pub struct Load {
     pub error: Option<String>,
     /// The last state of its progress, once it is final.
     pub progress: Option<Progress>,
+    /// Least size of its chunks, once a worker has started to plan it.
+    pub chunk_bytes: Option<u64>,
     /// When it was accepted.
     pub created_at: OffsetDateTime,
     /// When a worker took it.

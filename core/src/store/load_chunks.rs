@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use mongodb::{
     Collection, Database, IndexModel,
-    bson::{Binary, doc, serialize_to_bson, spec::BinarySubtype},
+    bson::{Binary, Document, doc, serialize_to_bson, spec::BinarySubtype},
 };
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,9 @@ impl LoadChunks {
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
-        self.chunks.create_index(IndexModel::builder().keys(doc! { "load": 1, "index": 1 }).build()).await?;
+        self.chunks
+            .create_index(IndexModel::builder().keys(doc! { "load": 1, "counts": 1, "index": 1 }).build())
+            .await?;
         Ok(())
     }
 
@@ -98,6 +100,14 @@ impl LoadChunks {
             .try_collect()
             .await?;
         Ok(found.into_iter().map(|chunk| chunk.index as u32).collect())
+    }
+
+    /// Whether a chunk of a load is not done.
+    pub async fn any_open(&self, load: LoadId) -> Result<bool, StoreError> {
+        let ids = self.chunks.clone_with_type::<Document>();
+        let open =
+            ids.find_one(doc! { "load": load.to_string(), "counts": null }).projection(doc! { "_id": 1 }).await?;
+        Ok(open.is_some())
     }
 
     /// Notes that a chunk is done.

@@ -65,6 +65,8 @@ struct LoadDocument {
     progress: Option<Progress>,
     /// Whether the bus has its first message.
     published: bool,
+    /// Least size of its chunks, once a worker has started to plan it.
+    chunk_bytes: Option<i64>,
     created_at: DateTime,
     started_at: Option<DateTime>,
     finished_at: Option<DateTime>,
@@ -109,6 +111,7 @@ impl Loads {
             error: None,
             progress: None,
             published: false,
+            chunk_bytes: None,
             created_at: now(),
             started_at: None,
             finished_at: None,
@@ -196,13 +199,17 @@ impl Loads {
     }
 
     /// A worker takes the load: `QUEUED` (or `PLANNING`, by a worker that died) becomes `PLANNING`. `None` if it is further.
-    pub async fn start_planning(&self, id: LoadId) -> Result<Option<Load>, StoreError> {
+    ///
+    /// `chunk_bytes` is kept from the first worker that planned it: a second one with other settings must cut the source at
+    /// the same places.
+    pub async fn start_planning(&self, id: LoadId, chunk_bytes: u64) -> Result<Option<Load>, StoreError> {
         let from = [LoadState::Queued, LoadState::Planning];
-        // A pipeline, so that the time of the first start is kept.
+        // A pipeline, so that what the first start set is kept.
         let set = doc! { "$set": {
             "state": LoadState::Planning.name(),
             "published": true,
             "started_at": { "$ifNull": ["$started_at", "$$NOW"] },
+            "chunk_bytes": { "$ifNull": ["$chunk_bytes", chunk_bytes as i64] },
         } };
         self.step(id, &from, vec![set]).await
     }
@@ -276,6 +283,7 @@ impl TryFrom<LoadDocument> for Load {
             state: document.state,
             error: document.error,
             progress: document.progress,
+            chunk_bytes: document.chunk_bytes.map(|bytes| bytes as u64),
             created_at: from_bson(document.created_at),
             started_at: document.started_at.map(from_bson),
             finished_at: document.finished_at.map(from_bson),

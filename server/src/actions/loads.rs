@@ -1,5 +1,7 @@
 //! Loads: accept, find, watch.
 
+use std::time::Duration;
+
 use futures_util::{Stream, stream};
 use paystats_core::{
     bus::Work,
@@ -10,6 +12,7 @@ use paystats_core::{
 use tracing::info;
 
 use super::{ActionError, Actions};
+use crate::watch::Watching;
 
 /// A load to accept.
 #[derive(Clone, Debug)]
@@ -105,9 +108,11 @@ impl Actions {
 
     /// How far a load is.
     pub fn progress(&self, load: &Load) -> Progress {
-        match &load.progress {
-            Some(last) => last.clone(),
-            None => self.watch.now(load.id).unwrap_or_else(|| Progress::queued(load.source_size_bytes)),
+        match (&load.progress, self.watch.now(load.id)) {
+            (Some(end), _) if end.seq > 0 => end.clone(),
+            (_, Some(now)) => now,
+            (Some(end), None) => end.clone(),
+            (None, None) => Progress::queued(load.source_size_bytes),
         }
     }
 
@@ -121,36 +126,64 @@ impl Actions {
         // Watched first and looked up then: whatever happens in between is seen by one of both.
         let watching = self.watch.watch(id);
         let load = self.load(id).await?.ok_or_else(|| ActionError::not_found("there is no load with this id"))?;
-        let seen = after_seq;
-        let state = (self.clone(), watching, load, seen, false);
-        Ok(stream::unfold(state, move |(actions, mut watching, mut load, mut seen, ended)| async move {
-            if ended {
-                return None;
+        let changes =
+            LoadChanges { actions: self.clone(), watching, load, seen: after_seq, waited: false, ended: false };
+        Ok(stream::unfold(changes, |mut changes| async move { Some((changes.next().await?, changes)) }))
+    }
+}
+
+/// One watcher of one load.
+struct LoadChanges {
+    actions: Actions,
+    watching: Watching,
+    load: Load,
+    /// Number of the newest event that the watcher has seen.
+    seen: Option<u64>,
+    /// Whether nothing was heard for a while, so that the store has the last word.
+    waited: bool,
+    ended: bool,
+}
+
+impl LoadChanges {
+    async fn next(&mut self) -> Option<Result<Progress, ActionError>> {
+        while !self.ended {
+            if let Some(progress) = self.newest() {
+                self.ended = progress.state.is_final();
+                // An end without a number is new to everybody.
+                if self.seen.is_none_or(|seen| progress.seq > seen) || (self.ended && progress.seq == 0) {
+                    self.seen = Some(progress.seq);
+                    return Some(Ok(progress));
+                }
             }
-            loop {
-                let progress = match &load.progress {
-                    Some(last) => last.clone(),
-                    None => watching.now().unwrap_or_else(|| Progress::queued(load.source_size_bytes)),
-                };
-                let last = progress.state.is_final();
-                // An end whose number was not noted yet is new to everybody.
-                if seen.is_none_or(|seen| progress.seq > seen || (last && progress.seq == 0)) {
-                    seen = Some(progress.seq);
-                    return Some((Ok(progress), (actions, watching, load, seen, last)));
-                }
-                if last {
-                    return None;
-                }
-                // The store is asked now and then in case the bus lost the load's last event.
-                if !watching.changed().await {
-                    match actions.load(id).await {
-                        Ok(Some(now)) => load = now,
-                        Ok(None) => return None,
-                        Err(error) => return Some((Err(error), (actions, watching, load, seen, true))),
+            if !self.ended && !self.watching.changed(self.patience()).await {
+                self.waited = true;
+                match self.actions.load(self.load.id).await {
+                    Ok(Some(load)) => self.load = load,
+                    Ok(None) => self.ended = true,
+                    Err(error) => {
+                        self.ended = true;
+                        return Some(Err(error));
                     }
                 }
             }
-        }))
+        }
+        None
+    }
+
+    /// How long to wait for a change before the store is asked.
+    fn patience(&self) -> Duration {
+        let ended = self.load.progress.is_some();
+        if ended { Duration::from_millis(250) } else { Duration::from_secs(5) }
+    }
+
+    fn newest(&mut self) -> Option<Progress> {
+        match (&self.load.progress, self.watching.now()) {
+            (Some(end), _) if end.seq > 0 || self.waited => Some(end.clone()),
+            (_, Some(now)) => Some(now),
+            // It has just ended, and the bus is about to tell under which number.
+            (Some(_), None) => None,
+            (None, None) => Some(Progress::queued(self.load.source_size_bytes)),
+        }
     }
 }
 

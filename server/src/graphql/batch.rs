@@ -6,15 +6,16 @@ use std::{
 };
 
 use async_graphql::{
-    Context, Request,
+    Context, Request, Result,
     dataloader::{DataLoader, Loader},
 };
 use paystats_core::{
     domain::{Dimension, Geometry, PaystatScope, PostalCodeId},
     load::{Load, LoadId},
-    store::{GroupTotal, StoredPostalCode},
+    store::{GroupTotal, Provenance, StoredPostalCode},
 };
 
+use super::load as graphql;
 use crate::actions::{ActionError, Actions};
 
 /// The batches of one request.
@@ -68,9 +69,12 @@ pub async fn totals(
     Ok(groups.unwrap_or_default())
 }
 
-/// The load with this number.
-pub async fn load_by_number(context: &Context<'_>, number: i64) -> Result<Option<Load>, ActionError> {
-    Batches::of(context).loads.load_one(number).await
+/// The load that wrote a document last; `None` if a mutation did.
+pub async fn load_of(context: &Context<'_>, written: Provenance) -> Result<Option<graphql::Load>> {
+    match written.line {
+        Some(_) => Ok(Batches::of(context).loads.load_one(written.load).await?.map(graphql::Load)),
+        None => Ok(None),
+    }
 }
 
 /// The load with this id.

@@ -65,10 +65,7 @@ impl Paystat {
 
     /// The load that wrote it last; null if a mutation did.
     async fn load(&self, context: &Context<'_>) -> Result<Option<Load>> {
-        match self.0.written.line {
-            Some(_) => Ok(batch::load_by_number(context, self.0.written.load).await?.map(Load)),
-            None => Ok(None),
-        }
+        batch::load_of(context, self.0.written).await
     }
 
     /// The line of that load's source.

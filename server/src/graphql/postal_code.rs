@@ -14,6 +14,7 @@ use super::{
     connection::{Cursor, page_request},
     enums::{Dimension, Interval},
     filter::{PaystatFilter, PostalCodeFilter, StatsFilter},
+    load::Load,
     node::{POSTAL_CODE, global_id},
     paystat::{PaystatConnection, PaystatOrder, paystat_connection},
     scalars::{GeoJSON, Long},
@@ -86,6 +87,16 @@ impl PostalCode {
     async fn centroid(&self, context: &Context<'_>) -> Result<Point> {
         let (longitude, latitude) = batch::geometry(context, self.0.id).await?.centroid();
         Ok(Point { longitude, latitude })
+    }
+
+    /// The load that wrote it last; null if a mutation did.
+    async fn load(&self, context: &Context<'_>) -> Result<Option<Load>> {
+        batch::load_of(context, self.0.written).await
+    }
+
+    /// The line of that load's source.
+    async fn load_line(&self) -> Option<Long> {
+        self.0.written.line.map(Long)
     }
 
     /// The total of its paystats that match.
