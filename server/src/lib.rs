@@ -11,4 +11,4 @@ mod serve;
 mod watch;
 
 pub use config::ServerConfig;
-pub use serve::run;
+pub use serve::{run, run_on};

@@ -48,7 +48,17 @@ pub async fn run(
     server: ServerConfig,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let store = Store::new(&config.store).await?;
+    run_on(Store::new(&config.store).await?, listener, config, server, shutdown).await
+}
+
+/// The same on a store that was made before.
+pub async fn run_on(
+    store: Store,
+    listener: TcpListener,
+    config: Config,
+    server: ServerConfig,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let ready: Arc<OnceLock<Ready>> = Arc::default();
     let sockets = TaskTracker::new();
     let background = {
