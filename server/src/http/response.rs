@@ -50,6 +50,11 @@ pub(super) fn with_code(mut error: ServerError, code: Code) -> ServerError {
     error
 }
 
+/// Whether async-graphql refused a value. Its errors have no kind, only a text.
+fn is_wrong_value(error: &ServerError) -> bool {
+    ["Failed to parse \"", "Invalid value for argument \""].iter().any(|start| error.message.starts_with(start))
+}
+
 /// Awaits `execution`, and turns a panic in a resolver into an answer, so that it takes neither the connection nor the other
 /// operations on it down. The panic's message stays in the log.
 pub(super) async fn or_internal_error<T>(execution: impl Future<Output = T>) -> Result<T, ServerError> {
@@ -75,8 +80,9 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Takes over what an executor returned. Request errors that carry no code get [`Code::ValidationFailed`], which is what is left
-    /// after [`inspect`](super::document::inspect).
+    /// Takes over what an executor returned. Errors that carry no code get one: [`Code::BadUserInput`] where a value was not of its type,
+    /// which async-graphql finds in part while it validates and in part while it resolves, and [`Code::ValidationFailed`] for the request
+    /// errors that are left after [`inspect`](super::document::inspect).
     ///
     /// async-graphql leaves a field that failed out of its object. The specification wants a `null` there, and clients that keep a cache
     /// take an absent field for one that they have yet to ask for.
@@ -87,10 +93,15 @@ impl Answer {
         let is_request_error = executed.data == Value::Null
             && !executed.errors.is_empty()
             && executed.errors.iter().all(|error| error.path.is_empty());
-        if is_request_error {
-            let errors = std::mem::take(&mut executed.errors);
-            executed.errors = errors.into_iter().map(|error| with_code(error, Code::ValidationFailed)).collect();
-        }
+        let errors = std::mem::take(&mut executed.errors);
+        executed.errors = errors
+            .into_iter()
+            .map(|error| match is_wrong_value(&error) {
+                true => with_code(error, Code::BadUserInput),
+                false if is_request_error => with_code(error, Code::ValidationFailed),
+                false => error,
+            })
+            .collect();
         Self { executed, is_request_error }
     }
 

@@ -170,10 +170,8 @@ async fn what_did_not_run_has_no_data_and_a_status_that_depends_on_the_type() {
         (json!({"query": "query A { hello }", "operationName": "X"}), "BAD_USER_INPUT"),
         (json!({"query": "query($n: Int!) { twice(number: $n) }"}), "BAD_USER_INPUT"),
         (json!({"query": "query($n: Int!) { twice(number: $n) }", "variables": {"n": null}}), "BAD_USER_INPUT"),
-        (
-            json!({"query": "query($n: Int!) { twice(number: $n) }", "variables": {"n": "four"}}),
-            "GRAPHQL_VALIDATION_FAILED",
-        ),
+        (json!({"query": "query($n: Int!) { twice(number: $n) }", "variables": {"n": "four"}}), "BAD_USER_INPUT"),
+        (json!({"query": "{ twice(number: true) }"}), "BAD_USER_INPUT"),
         (json!({"query": "query($id: ID!) { hello }", "variables": {"id": null}}), "BAD_USER_INPUT"),
     ] {
         let strict = post(RESPONSE, body.clone()).await;
