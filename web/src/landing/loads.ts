@@ -1,0 +1,43 @@
+/** The table of the last loads: what was loaded, how far it got, what was turned away. */
+import { build } from "./dom";
+import { formatCount, formatFraction, formatMoment, formatState } from "./format";
+import { isRunning, type Load } from "./overview";
+
+const ENTITY = { POSTAL_CODES: "postal codes", PAYSTATS: "paystats" };
+
+export function showLoads(body: HTMLElement, loads: Load[]): void {
+  if (loads.length === 0) {
+    noteInsteadOfLoads(body, "No load has been started yet.");
+  } else {
+    body.replaceChildren(...loads.map(row));
+  }
+}
+
+export function noteInsteadOfLoads(body: HTMLElement, text: string): void {
+  body.replaceChildren(build("tr", {}, build("td", { colspan: "6", class: "hint" }, text)));
+}
+
+function row(load: Load): HTMLElement {
+  const { rowsRead, rowsRejected } = load.progress;
+  return build(
+    "tr",
+    {},
+    build("td", { class: "name" }, `#${load.number}`),
+    build("td", { class: "source" }, load.source, build("span", { class: "entity" }, ENTITY[load.entity])),
+    build("td", { class: "outcome" }, state(load)),
+    build("td", { class: "number", "data-unit": "rows" }, formatCount(rowsRead)),
+    build(
+      "td",
+      { class: rowsRejected > 0 ? "number rejected" : "number", "data-unit": "rejected" },
+      formatCount(rowsRejected),
+    ),
+    build("td", { class: "moment" }, build("time", { datetime: load.createdAt }, formatMoment(load.createdAt))),
+  );
+}
+
+function state(load: Load): HTMLElement {
+  const { fraction } = load.progress;
+  const running = isRunning(load);
+  const text = formatState(load.state) + (running && fraction !== null ? ` ${formatFraction(fraction)}` : "");
+  return build("span", { class: "state", "data-state": running ? "RUNNING" : load.state }, text);
+}
