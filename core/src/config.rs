@@ -9,7 +9,7 @@
 //! | `PAYSTATS_ACK_WAIT_SECONDS` | time after which the work of a silent worker goes to another | `10` |
 //! | `PAYSTATS_DATALAKE` | root folder of the data lake | none: required |
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 /// A variable that is missing or has a value that cannot be used. The message names the variable, never a secret value.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +69,25 @@ pub struct BusConfig {
     pub ack_wait: Duration,
 }
 
+impl StoreConfig {
+    /// The store at `uri`, with the other variables of this module from the environment.
+    pub fn at(uri: Secret) -> Self {
+        Self { uri, database: optional("PAYSTATS_DATABASE").unwrap_or_else(|| "paystats".to_owned()) }
+    }
+}
+
 impl BusConfig {
-    /// The default of `PAYSTATS_ACK_WAIT_SECONDS`.
-    pub const ACK_WAIT: Duration = Duration::from_secs(10);
+    /// The bus at `url`, with the other variables of this module from the environment.
+    pub fn at(url: Secret) -> Result<Self, ConfigError> {
+        let prefix = optional("PAYSTATS_NATS_PREFIX").unwrap_or_else(|| "paystats".to_owned());
+        if !prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+            return Err(ConfigError::Invalid {
+                variable: "PAYSTATS_NATS_PREFIX",
+                reason: format!("'{prefix}' may only hold letters, digits, '_' and '-'"),
+            });
+        }
+        Ok(Self { url, prefix, ack_wait: Duration::from_secs(seconds("PAYSTATS_ACK_WAIT_SECONDS", 10)?) })
+    }
 }
 
 /// What both programs need.
@@ -88,31 +104,9 @@ pub struct Config {
 impl Config {
     /// Reads the variables listed at the top of this module.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let prefix = optional("PAYSTATS_NATS_PREFIX").unwrap_or_else(|| "paystats".to_owned());
-        if prefix.is_empty() || !prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-            return Err(ConfigError::Invalid {
-                variable: "PAYSTATS_NATS_PREFIX",
-                reason: format!("'{prefix}' may only hold letters, digits, '_' and '-'"),
-            });
-        }
-        let ack_wait = match optional("PAYSTATS_ACK_WAIT_SECONDS") {
-            None => BusConfig::ACK_WAIT,
-            Some(text) => match text.parse() {
-                Ok(seconds @ 1..=3600) => Duration::from_secs(seconds),
-                _ => {
-                    return Err(ConfigError::Invalid {
-                        variable: "PAYSTATS_ACK_WAIT_SECONDS",
-                        reason: format!("'{text}' is not a whole number from 1 to 3600"),
-                    });
-                }
-            },
-        };
         Ok(Self {
-            store: StoreConfig {
-                uri: Secret::new(required("PAYSTATS_MONGODB_URI")?),
-                database: optional("PAYSTATS_DATABASE").unwrap_or_else(|| "paystats".to_owned()),
-            },
-            bus: BusConfig { url: Secret::new(required("PAYSTATS_NATS_URL")?), prefix, ack_wait },
+            store: StoreConfig::at(Secret::new(required("PAYSTATS_MONGODB_URI")?)),
+            bus: BusConfig::at(Secret::new(required("PAYSTATS_NATS_URL")?))?,
             datalake: required("PAYSTATS_DATALAKE")?.into(),
         })
     }
@@ -126,6 +120,20 @@ pub fn optional(variable: &'static str) -> Option<String> {
 /// The variable's value, or an error that names it.
 pub fn required(variable: &'static str) -> Result<String, ConfigError> {
     optional(variable).ok_or(ConfigError::Missing(variable))
+}
+
+/// A number of seconds from 1 to 3600.
+pub fn seconds(variable: &'static str, default: u64) -> Result<u64, ConfigError> {
+    number(variable, default, 1..=3_600)
+}
+
+/// A whole number in a range.
+pub fn number(variable: &'static str, default: u64, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
+    let Some(text) = optional(variable) else { return Ok(default) };
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| ConfigError::Invalid {
+        variable,
+        reason: format!("'{text}' is not a whole number from {} to {}", range.start(), range.end()),
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use paystats_core::config::{ConfigError, optional};
+use paystats_core::config::{ConfigError, optional, seconds};
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
@@ -25,7 +25,6 @@ impl ServerConfig {
     /// Reads the variables above.
     pub fn from_env() -> Result<Self, ConfigError> {
         let address = optional("PAYSTATS_HTTP_ADDR").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-        let seconds = optional("PAYSTATS_REQUEST_SECONDS").unwrap_or_else(|| "30".to_owned());
         let web_dir = PathBuf::from(optional("PAYSTATS_WEB_DIR").unwrap_or_else(|| "web/dist".to_owned()));
         Ok(Self {
             address: address.parse().map_err(|_| ConfigError::Invalid {
@@ -33,15 +32,7 @@ impl ServerConfig {
                 reason: format!("'{address}' is not an address such as 127.0.0.1:8080"),
             })?,
             web_dir: web_dir.join("index.html").is_file().then_some(web_dir),
-            deadline: match seconds.parse() {
-                Ok(seconds @ 1..=3600) => Duration::from_secs(seconds),
-                _ => {
-                    return Err(ConfigError::Invalid {
-                        variable: "PAYSTATS_REQUEST_SECONDS",
-                        reason: format!("'{seconds}' is not a whole number from 1 to 3600"),
-                    });
-                }
-            },
+            deadline: Duration::from_secs(seconds("PAYSTATS_REQUEST_SECONDS", 30)?),
         })
     }
 }

@@ -49,7 +49,7 @@ impl Bus {
             .event_callback(async |event| match event {
                 Event::Connected => info!("NATS is connected"),
                 Event::Disconnected => warn!("NATS is away; reconnecting"),
-                Event::ClientError(_) => {}
+                Event::ClientError(_) | Event::Draining | Event::Closed => {}
                 other => warn!(event = %other, "NATS says"),
             })
             .connect(config.url.expose())

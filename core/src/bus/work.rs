@@ -190,14 +190,14 @@ impl Delivery {
         self.ack_wait
     }
 
-    /// Tells the bus that the work goes on.
+    /// Tells the bus that the work goes on, and does not wait until the bus knows.
     pub async fn keep_alive(&self) -> Result<(), BusError> {
-        self.answer(AckKind::Progress).await
+        self.message.ack_with(AckKind::Progress).await.map_err(|error| BusError::new("answering", error))
     }
 
-    /// The work is done. Returns once the bus knows.
+    /// The work is done.
     pub async fn ack(&self) -> Result<(), BusError> {
-        self.message.double_ack().await.map_err(|error| BusError::new("acknowledging", error))
+        self.answer(AckKind::Ack).await
     }
 
     /// Somebody should try again, after `delay`.
@@ -210,7 +210,8 @@ impl Delivery {
         self.answer(AckKind::Term).await
     }
 
+    /// Returns once the bus knows: what a process that ends has not yet sent is lost.
     async fn answer(&self, kind: AckKind) -> Result<(), BusError> {
-        self.message.ack_with(kind).await.map_err(|error| BusError::new("answering", error))
+        self.message.double_ack_with(kind).await.map_err(|error| BusError::new("answering", error))
     }
 }

@@ -1,5 +1,7 @@
 //! The collection `rejections`: the refused rows of each load, one a line.
 
+use std::ops::RangeInclusive;
+
 use mongodb::{
     Collection, Database, IndexModel,
     bson::{Document, doc, serialize_to_document},
@@ -39,8 +41,18 @@ impl Rejections {
         Ok(())
     }
 
-    /// Writes refused rows of a load. A row that is refused again, because its chunk is done again, counts once.
-    pub async fn write(&self, load: LoadId, rejections: &[Rejection]) -> Result<(), StoreError> {
+    /// Writes the refused rows of a load among `lines`. Where a chunk is done again, a row that is refused again counts once,
+    /// and one that is accepted now, because its postal code came meanwhile, is forgotten.
+    pub async fn write(
+        &self,
+        load: LoadId,
+        lines: RangeInclusive<u64>,
+        rejections: &[Rejection],
+    ) -> Result<(), StoreError> {
+        let refused: Vec<i64> = rejections.iter().map(|rejection| rejection.line as i64).collect();
+        let (first, last) = (*lines.start() as i64, *lines.end() as i64);
+        let accepted = doc! { "load": load.to_string(), "line": { "$gte": first, "$lte": last, "$nin": refused } };
+        self.rejections.delete_many(accepted).await?;
         if rejections.is_empty() {
             return Ok(());
         }

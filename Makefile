@@ -1,0 +1,74 @@
+# The door: `make run` starts everything, `make test` checks everything. Both work on a fresh clone.
+
+# What `make run` builds: release, or dev, which builds faster and loads slower.
+PROFILE ?= release
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TESTER := $(if $(shell cargo nextest --version 2>/dev/null),cargo nextest run,cargo test) --workspace
+
+# Vite needs Node.js 20.19. Without it everything else works.
+HAS_NODE := $(shell npm --version >/dev/null 2>&1 && node -p '(([a, b]) => a > 20 || (a == 20 && b >= 19) ? "yes" : "")(process.versions.node.split("."))')
+NO_NODE := Node.js 20.19 or newer is not here
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt engines web schema clean
+
+help: ## List what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: engines web ## Build and start everything on http://127.0.0.1:8080, with a demo data set; Ctrl-C stops it
+	cargo build --profile $(PROFILE) -p paystats-standalone
+	@exec env PAYSTATS_DIE_WITH_PARENT=1 $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/paystats run
+
+test: lint engines web ## Check everything: lint, then all tests against real engines
+	$(TESTER) --no-run
+	exec env PAYSTATS_DIE_WITH_PARENT=1 $(TARGET)/debug/paystats engines exec -- $(TESTER)
+ifdef HAS_NODE
+	cd web && PAYSTATS_BIN=$(abspath $(TARGET))/debug/paystats npm test
+else
+	@echo "test: $(NO_NODE): the pages are not tested"
+endif
+
+lint: $(if $(HAS_NODE),web/node_modules/.installed) ## Formatting, clippy, dependencies, schema drift, pages, container files, scripts
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
+	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
+	@cargo run --quiet -p paystats-server --bin schema | diff -u schema.graphql - \
+	|| { echo "lint: schema.graphql is not what the server has: run \`make schema\`"; exit 1; }
+	deploy/lint
+ifdef HAS_NODE
+	cd web && npm run lint
+else
+	@echo "lint: $(NO_NODE): web/ is not checked"
+endif
+
+fmt: ## Format the code
+	cargo fmt --all
+ifdef HAS_NODE
+	if [ -d web/node_modules ]; then cd web && npm run format; fi
+endif
+
+engines: ## Install mongod and nats-server into .engines/, unless they are on PATH
+	@engines/install
+
+web: $(if $(HAS_NODE),web/dist/.built) ## Build the dashboard and GraphiQL
+ifndef HAS_NODE
+	@echo "web: $(NO_NODE): the pages are not built"
+endif
+
+schema: ## Write schema.graphql
+	cargo run --quiet -p paystats-server --bin schema > schema.graphql.new
+	mv schema.graphql.new schema.graphql
+
+clean: ## Remove all that was built or installed; data in .paystats/ stays
+	cargo clean
+	rm -rf .engines web/dist web/node_modules
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && npm ci
+	@touch $@
+
+web/dist/.built: web/node_modules/.installed $(shell find web -name tests -prune -o -name 'node_modules' -prune -o -name dist -prune -o -path 'web/.*' -prune -o -name test-results -prune -o -type f -print)
+	cd web && npm run build
+	@touch $@

@@ -1,0 +1,59 @@
+//! What `paystats run` reads from the environment, once.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `PAYSTATS_DATA_DIR` | where the engines' files are kept | `.paystats` |
+//! | `PAYSTATS_DATALAKE` | root folder of the data lake | `datalake` in the data folder |
+//! | `PAYSTATS_MONGODB_URI` | use this MongoDB instead of starting one | unset |
+//! | `PAYSTATS_NATS_URL` | use this NATS instead of starting one | unset |
+//! | `PAYSTATS_DEMO` | `off`: start empty; `on`: fill an empty store with a demo data set | `on` |
+//!
+//! The variables of [`paystats_core::config`], [`paystats_server::ServerConfig`] and [`paystats_loader::LoaderConfig`] are read by those.
+
+use std::path::PathBuf;
+
+use paystats_core::config::{ConfigError, Secret, optional};
+
+/// Everything that `paystats run` can be told.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) datalake: Option<PathBuf>,
+    pub(crate) mongodb_uri: Option<Secret>,
+    pub(crate) nats_url: Option<Secret>,
+    pub(crate) demo: bool,
+}
+
+impl Settings {
+    /// Reads the variables listed at the top of this module.
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            data_dir: optional("PAYSTATS_DATA_DIR").unwrap_or_else(|| ".paystats".to_owned()).into(),
+            datalake: optional("PAYSTATS_DATALAKE").map(PathBuf::from),
+            mongodb_uri: optional("PAYSTATS_MONGODB_URI").map(Secret::new),
+            nats_url: optional("PAYSTATS_NATS_URL").map(Secret::new),
+            demo: on_or_off("PAYSTATS_DEMO", optional("PAYSTATS_DEMO").as_deref())?,
+        })
+    }
+}
+
+fn on_or_off(variable: &'static str, value: Option<&str>) -> Result<bool, ConfigError> {
+    match value {
+        None | Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => Err(ConfigError::Invalid { variable, reason: format!("'{other}' is neither 'on' nor 'off'") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_is_on_unless_it_is_off() {
+        assert!(on_or_off("PAYSTATS_DEMO", None).unwrap());
+        assert!(!on_or_off("PAYSTATS_DEMO", Some("off")).unwrap());
+        let error = on_or_off("PAYSTATS_DEMO", Some("no")).unwrap_err().to_string();
+        assert_eq!(error, "PAYSTATS_DEMO: 'no' is neither 'on' nor 'off'");
+    }
+}
