@@ -33,7 +33,7 @@ lint: $(if $(HAS_NODE),web/node_modules/.installed) ## Formatting, clippy, depen
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
-	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
+	else echo "lint: cargo-deny is not installed: the tests check licences and sources"; fi
 	@cargo run --quiet -p paystats-server --bin schema | diff -u schema.graphql - \
 	|| { echo "lint: schema.graphql is not what the server has: run \`make schema\`"; exit 1; }
 	deploy/lint

@@ -2,7 +2,7 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `PAYSTATS_LOG` | filter in `tracing`'s directive syntax | `info,async_nats=warn` |
+//! | `PAYSTATS_LOG` | filter in `tracing`'s directive syntax | [`SERVICE`], [`TERMINAL`] under `paystats run` |
 //! | `PAYSTATS_LOG_FORMAT` | `text` or `json` | `text` |
 
 use std::io::IsTerminal;
@@ -11,9 +11,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, optional};
 
+/// What a service logs unless told otherwise: what happens to loads and connections.
+pub const SERVICE: &str = "info,async_nats=warn";
+/// What a program that speaks to a person logs unless told otherwise: what went wrong.
+pub const TERMINAL: &str = "warn";
+
 /// Installs the process's log output. Called once, in `main`.
-pub fn init() -> Result<(), ConfigError> {
-    let directives = optional("PAYSTATS_LOG").unwrap_or_else(|| "info,async_nats=warn".to_owned());
+pub fn init(default: &str) -> Result<(), ConfigError> {
+    let directives = optional("PAYSTATS_LOG").unwrap_or_else(|| default.to_owned());
     let filter = EnvFilter::try_new(&directives)
         .map_err(|error| ConfigError::Invalid { variable: "PAYSTATS_LOG", reason: error.to_string() })?;
     let colours = std::io::stderr().is_terminal();

@@ -1,5 +1,7 @@
 //! Writing a chunk: open, parse, store, report.
 
+use std::ops::RangeInclusive;
+
 use paystats_core::{
     load::{Counts, Load, LoadEntity, Rejection},
     store::{LoadChunk, RowOutcome, Store, StoreError},
@@ -91,9 +93,16 @@ impl<'a, R: Rows> Batch<'a, R> {
         self.rows.len() + self.rejections.len()
     }
 
+    /// The lines of its records.
+    fn lines(&self) -> Option<RangeInclusive<u64>> {
+        let lines = || self.rows.iter().map(|(line, _)| *line).chain(self.rejections.iter().map(|bad| bad.line));
+        Some(lines().min()?..=lines().max()?)
+    }
+
     /// Writes rows and rejections and empties the batch. Where it fails in the middle, all of it can be written again.
     async fn write(&mut self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
+        let Some(lines) = self.lines() else { return Ok(counts) };
         if !self.rows.is_empty() {
             let outcomes = R::write(self.store, self.load.number, &self.rows).await?;
             for ((line, row), outcome) in self.rows.iter().zip(outcomes) {
@@ -105,13 +114,13 @@ impl<'a, R: Rows> Batch<'a, R> {
                     RowOutcome::DuplicateValue => self.rejections.push(R::reject_duplicate_value(*line, row)),
                     RowOutcome::GeometryRefused(reason) => {
                         debug!(load.id = %self.load.id, line, reason, "geometry refused by the index");
-                        self.rejections.push(rows::reject_geometry(*line));
+                        self.rejections.push(rows::reject_geometry(*line, &R::geometry(row)));
                     }
                 }
             }
         }
         counts.rejected = self.rejections.len() as u64;
-        self.store.rejections.write(self.load.id, &self.rejections).await?;
+        self.store.rejections.write(self.load.id, lines, &self.rejections).await?;
         self.rows.clear();
         self.rejections.clear();
         Ok(counts)

@@ -30,15 +30,16 @@ pub fn names(header: &ByteRecord) -> Vec<String> {
 impl<const N: usize> Columns<N> {
     /// Finds `wanted` in a header.
     pub fn find(header: &[String], wanted: [&str; N]) -> Result<Self, HeaderError> {
-        for (place, name) in header.iter().enumerate() {
-            if header[..place].contains(name) {
-                return Err(HeaderError::Doubled(name.clone()));
-            }
-        }
         let mut places = [0; N];
         for (place, name) in places.iter_mut().zip(wanted) {
             *place =
                 header.iter().position(|column| column == name).ok_or_else(|| HeaderError::Missing(name.to_owned()))?;
+        }
+        // Second, because a row of data in the place of the header may well hold a value twice.
+        for (place, name) in header.iter().enumerate() {
+            if header[..place].contains(name) {
+                return Err(HeaderError::Doubled(name.clone()));
+            }
         }
         Ok(Self { places, width: header.len() })
     }

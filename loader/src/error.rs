@@ -55,7 +55,7 @@ impl From<RecordError> for WorkError {
         match error {
             // The system's own words may name paths of the machine.
             RecordError::Read(error) => Self::Refused(format!("the source cannot be read: {}", error.kind())),
-            RecordError::TooLong { .. } => Self::Refused(error.to_string()),
+            RecordError::TooLong { .. } | RecordError::Unclosed { .. } => Self::Refused(error.to_string()),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::error::WorkError;
 /// Ends a load as `SUCCEEDED` if all its chunks are done.
 pub async fn if_done(engines: &Engines, load: &Load) -> Result<(), WorkError> {
     let store = &engines.store;
-    if !store.load_chunks.open(load.id).await?.is_empty() {
+    if store.load_chunks.any_open(load.id).await? {
         return Ok(());
     }
     let (counts, chunks) = store.load_chunks.sum(load.id).await?;

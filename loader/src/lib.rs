@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use paystats_core::{
     bus::WorkKind,
-    config::{Config, ConfigError, optional},
+    config::{Config, ConfigError, number},
     datalake::Datalake,
     engines::Engines,
     store::Store,
@@ -47,17 +47,9 @@ impl LoaderConfig {
     pub fn from_env() -> Result<Self, ConfigError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            concurrency: positive("PAYSTATS_LOADER_CONCURRENCY", cores as u64)? as usize,
-            chunk_bytes: positive("PAYSTATS_CHUNK_BYTES", 8 << 20)?,
+            concurrency: number("PAYSTATS_LOADER_CONCURRENCY", cores as u64, 1..=1_024)? as usize,
+            chunk_bytes: number("PAYSTATS_CHUNK_BYTES", 8 << 20, 1..=1 << 40)?,
         })
-    }
-}
-
-fn positive(variable: &'static str, default: u64) -> Result<u64, ConfigError> {
-    let Some(text) = optional(variable) else { return Ok(default) };
-    match text.parse() {
-        Ok(number @ 1..) => Ok(number),
-        _ => Err(ConfigError::Invalid { variable, reason: format!("'{text}' is not a whole number of at least 1") }),
     }
 }
 

@@ -6,7 +6,7 @@ use paystats_loader::LoaderConfig;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::init()?;
+    telemetry::init(telemetry::SERVICE)?;
     let (config, loader) = (Config::from_env()?, LoaderConfig::from_env()?);
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     paystats_loader::run(config, loader, shutdown).await

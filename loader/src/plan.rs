@@ -3,7 +3,7 @@
 
 use paystats_core::{
     bus::Work,
-    load::{Load, LoadEvent},
+    load::{Load, LoadEntity, LoadEvent},
     store::LoadChunk,
 };
 use roaring::RoaringTreemap;
@@ -21,7 +21,7 @@ use crate::{
 /// done.
 pub async fn plan(loader: &Loader, load: Load) -> Result<(), WorkError> {
     let store = &loader.engines.store;
-    if let Some(load) = store.loads.start_planning(load.id).await? {
+    if let Some(load) = store.loads.start_planning(load.id, chunk_bytes(loader, load.entity)).await? {
         let event = LoadEvent::Planning { bytes_total: load.source_size_bytes };
         if let Err(error) = loader.engines.bus.publish_event(load.id, &event).await {
             debug!(load.id = %load.id, %error, "progress was not told");
@@ -46,6 +46,15 @@ pub async fn check_unchanged(loader: &Loader, load: &Load) -> Result<(), WorkErr
     }
 }
 
+/// Least size of a load's chunks. Postal codes stay in one: of two with the same code the first line wins, and only a worker that
+/// writes them in order can tell.
+fn chunk_bytes(loader: &Loader, entity: LoadEntity) -> u64 {
+    match entity {
+        LoadEntity::PostalCodes => i64::MAX as u64,
+        LoadEntity::Paystats => loader.config.chunk_bytes,
+    }
+}
+
 /// Reads the whole source and writes its chunks.
 async fn cut(loader: &Loader, load: &Load) -> Result<(), WorkError> {
     check_unchanged(loader, load).await?;
@@ -61,13 +70,14 @@ async fn cut(loader: &Loader, load: &Load) -> Result<(), WorkError> {
     rows::check_header(load.entity, &header)?;
     let id_place = header.iter().position(|name| name == ID).unwrap_or_default();
 
+    let chunk_bytes = load.chunk_bytes.unwrap_or_else(|| chunk_bytes(loader, load.entity));
     let mut ids = RoaringTreemap::new();
     let (mut rows_total, mut chunks) = (0, 0);
     let mut open: Option<LoadChunk> = None;
     while let Some(record) = records.next().await? {
         check_text(&record)?;
         rows_total += 1;
-        if let Some(chunk) = open.take_if(|chunk| record.start.byte - chunk.start >= loader.config.chunk_bytes) {
+        if let Some(chunk) = open.take_if(|chunk| record.start.byte - chunk.start >= chunk_bytes) {
             close(loader, load, chunk, record.start.byte).await?;
         }
         let chunk = open.get_or_insert_with(|| {
@@ -82,9 +92,10 @@ async fn cut(loader: &Loader, load: &Load) -> Result<(), WorkError> {
                 counts: None,
             }
         });
-        // An id that is no number is rejected for that.
+        // An id that is no number is rejected for that, and in a record of another width the id may stand anywhere.
+        let right_width = record.fields.len() == header.len();
         let id = record.fields.get(id_place).and_then(|id| str::from_utf8(id).ok()?.parse::<u64>().ok());
-        if id.is_some_and(|id| !ids.insert(id)) {
+        if right_width && id.is_some_and(|id| !ids.insert(id)) {
             chunk.duplicate_lines.insert(record.start.line);
         }
     }

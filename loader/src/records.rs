@@ -1,8 +1,7 @@
 //! Records of a CSV source, each with the byte and line where it starts, in constant memory.
 //!
 //! `csv-async` parses; a guard between it and the source follows the same quoting rules to note where records start (blank
-//! lines and quoted line breaks do not fool it) and refuses a record of endless length, which is what a quote that is never
-//! closed looks like.
+//! lines and quoted line breaks do not fool it) and refuses a quote that is never closed: it would swallow all that follows.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +13,7 @@ use std::{
 use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Longest record, in bytes. Its area then fits into a MongoDB document, which holds 16 MiB.
+/// Longest record, in bytes.
 const MAX_RECORD_BYTES: u64 = 8 << 20;
 
 /// Where a record starts.
@@ -40,6 +39,12 @@ pub enum RecordError {
     /// No record ends.
     #[error("the record on line {line} is longer than {} MiB: is a quote not closed?", MAX_RECORD_BYTES >> 20)]
     TooLong {
+        /// Line where it starts.
+        line: u64,
+    },
+    /// The source ends within quotes.
+    #[error("the record on line {line} has a quote that is not closed")]
+    Unclosed {
         /// Line where it starts.
         line: u64,
     },
@@ -73,8 +78,8 @@ impl<R: AsyncRead + Unpin + Send> Records<R> {
     /// The next record; `None` at the end of the source.
     pub async fn next(&mut self) -> Result<Option<Record<'_>>, RecordError> {
         let more = self.reader.read_byte_record(&mut self.record).await;
-        if let Some(line) = self.reader.get_ref().too_long {
-            return Err(RecordError::TooLong { line });
+        if let Some(refusal) = self.reader.get_mut().refusal.take() {
+            return Err(refusal);
         }
         if !more.map_err(io_error)? {
             return Ok(None);
@@ -118,7 +123,8 @@ struct Guard<R> {
     at: Start,
     record: Start,
     starts: VecDeque<Start>,
-    too_long: Option<u64>,
+    after_carriage_return: bool,
+    refusal: Option<RecordError>,
 }
 
 /// The byte order mark that some programs put before UTF-8 text.
@@ -126,11 +132,22 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 impl<R> Guard<R> {
     fn new(source: R, start: Start) -> Self {
-        Self { source, state: State::StartRecord, at: start, record: start, starts: VecDeque::new(), too_long: None }
+        Self {
+            source,
+            state: State::StartRecord,
+            at: start,
+            record: start,
+            starts: VecDeque::new(),
+            after_carriage_return: false,
+            refusal: None,
+        }
     }
 
     fn scan(&mut self, bytes: &[u8]) {
         for &byte in bytes {
+            // CR LF ends one line, and so does CR alone.
+            self.at.line += u64::from(self.after_carriage_return && byte != b'\n');
+            self.after_carriage_return = byte == b'\r';
             let in_mark = BYTE_ORDER_MARK.get(self.at.byte as usize) == Some(&byte) && self.state == State::StartRecord;
             if !in_mark {
                 self.step(byte);
@@ -139,7 +156,14 @@ impl<R> Guard<R> {
             self.at.line += u64::from(byte == b'\n');
         }
         if self.state != State::StartRecord && self.at.byte - self.record.byte > MAX_RECORD_BYTES {
-            self.too_long = Some(self.record.line);
+            self.refusal = Some(RecordError::TooLong { line: self.record.line });
+        }
+    }
+
+    /// The source has ended.
+    fn end(&mut self) {
+        if self.state == State::InQuotedField {
+            self.refusal = Some(RecordError::Unclosed { line: self.record.line });
         }
     }
 
@@ -173,8 +197,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for Guard<R> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.source).poll_read(context, buffer))?;
-        self.scan(&buffer.filled()[before..]);
-        if self.too_long.is_some() {
+        match &buffer.filled()[before..] {
+            [] => self.end(),
+            bytes => self.scan(bytes),
+        }
+        if self.refusal.is_some() {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         Poll::Ready(Ok(()))
@@ -222,24 +249,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_carriage_return_alone_ends_a_line() {
+        assert_eq!(
+            read(b"a,b\r1,2\r\r\"q\rr\",4\r5,6").await,
+            [
+                (0, 1, fields(&["a", "b"])),
+                (4, 2, fields(&["1", "2"])),
+                (9, 4, fields(&["q\rr", "4"])),
+                (17, 6, fields(&["5", "6"])),
+            ]
+        );
+    }
+
+    #[tokio::test]
     async fn quotes_inside_a_field_are_ordinary_characters() {
         assert_eq!(
-            read(b"a\"b,c\n\"d\"e,\"f\n").await,
+            read(b"a\"b,c\n\"d\"e,\"f\n\"").await,
             [(0, 1, fields(&["a\"b", "c"])), (6, 2, fields(&["de", "f\n"]))]
         );
+    }
+
+    async fn refusal(text: &[u8]) -> RecordError {
+        let mut records = Records::new(text, Start::OF_SOURCE);
+        loop {
+            match records.next().await {
+                Ok(record) => assert!(record.is_some()),
+                Err(error) => return error,
+            }
+        }
     }
 
     #[tokio::test]
     async fn a_record_that_never_ends_is_refused_with_its_line() {
         let text = [b"a,b\n\"".as_slice(), &vec![b'x'; MAX_RECORD_BYTES as usize + 1]].concat();
-        let mut records = Records::new(text.as_slice(), Start::OF_SOURCE);
-        records.next().await.unwrap();
-        let error = loop {
-            match records.next().await {
-                Ok(record) => assert!(record.is_some()),
-                Err(error) => break error,
-            }
-        };
-        assert!(matches!(error, RecordError::TooLong { line: 2 }));
+        assert!(matches!(refusal(&text).await, RecordError::TooLong { line: 2 }));
+    }
+
+    #[tokio::test]
+    async fn a_quote_that_is_not_closed_is_refused_with_its_line() {
+        assert!(matches!(refusal(b"a,b\n1,2\n3,\"4\n5,6\n").await, RecordError::Unclosed { line: 3 }));
     }
 }

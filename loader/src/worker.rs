@@ -8,7 +8,7 @@ use paystats_core::{
     engines::{backoff, wait_for},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::{Loader, chunk, error::WorkError, finish, keep_alive, plan};
 
@@ -113,6 +113,10 @@ async fn until_engines_answer(loader: &Loader, work: Work) -> Result<(), WorkErr
             Err(error) if error.is_away() => {
                 warn!(load.id = %work.load(), %error, "work waits for an engine");
                 wait_for("MongoDB", || loader.engines.store.ping()).await;
+                // Where NATS came back without its streams, waiting alone would not help.
+                if let Err(error) = loader.engines.prepare_bus().await {
+                    debug!(%error, "the bus is not ready");
+                }
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
             outcome => return outcome,

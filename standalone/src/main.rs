@@ -22,7 +22,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
     if optional("PAYSTATS_DIE_WITH_PARENT").as_deref() == Some("1") {
         lifeline::end_with_parent().context("PAYSTATS_DIE_WITH_PARENT")?;
     }
-    telemetry::init()?;
+    telemetry::init(telemetry::TERMINAL)?;
     let runtime = Runtime::new().context("starting the runtime")?;
     let outcome = runtime.block_on(cli.execute());
     // A blocking task that was left behind must not keep the process from ending.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    Direction, Key, KeyPart, Page, PageRequest, StoreError, counters::Counters, error::duplicate_as, page::find_page,
+    BATCH_SIZE, Direction, Key, KeyPart, Page, PageRequest, StoreError, counters::Counters, error::duplicate_as,
+    page::find_page,
 };
 use crate::load::{Load, LoadEntity, LoadId, LoadState, Progress};
 
@@ -127,15 +128,21 @@ impl Loads {
 
     /// The loads with these numbers, in any order.
     pub async fn by_numbers(&self, numbers: &[i64]) -> Result<Vec<Load>, StoreError> {
-        let found: Vec<LoadDocument> =
-            self.loads.find(doc! { "number": { "$in": numbers.to_vec() } }).await?.try_collect().await?;
+        let found: Vec<LoadDocument> = self
+            .loads
+            .find(doc! { "number": { "$in": numbers.to_vec() } })
+            .batch_size(BATCH_SIZE)
+            .await?
+            .try_collect()
+            .await?;
         found.into_iter().map(Load::try_from).collect()
     }
 
     /// The loads with these ids, in any order.
     pub async fn by_ids(&self, ids: &[LoadId]) -> Result<Vec<Load>, StoreError> {
         let ids: Vec<String> = ids.iter().map(LoadId::to_string).collect();
-        let found: Vec<LoadDocument> = self.loads.find(doc! { "_id": { "$in": ids } }).await?.try_collect().await?;
+        let found: Vec<LoadDocument> =
+            self.loads.find(doc! { "_id": { "$in": ids } }).batch_size(BATCH_SIZE).await?.try_collect().await?;
         found.into_iter().map(Load::try_from).collect()
     }
 
@@ -164,6 +171,11 @@ impl Loads {
     /// The place of `load` in the order of [`Loads::page`].
     pub fn key(load: &Load) -> Key {
         Key { value: Some(KeyPart::Number(load.number)), id: KeyPart::Text(load.id.to_string()) }
+    }
+
+    /// A key of this order, to compare others with.
+    pub fn sample_key() -> Key {
+        Key { value: Some(KeyPart::Number(0)), id: KeyPart::Text(String::new()) }
     }
 
     /// The number of the newest load; 0 before the first.

@@ -38,6 +38,10 @@ pub use totals::{GroupTotal, Totals};
 
 use crate::config::StoreConfig;
 
+/// Documents that MongoDB may put into one answer, where its own default is 101: what is read as a whole comes in one round trip
+/// for each 16 MB.
+const BATCH_SIZE: u32 = 100_000;
+
 /// Everything that is kept, by collection.
 #[derive(Clone, Debug)]
 pub struct Store {

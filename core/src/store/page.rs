@@ -8,7 +8,7 @@ use mongodb::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::StoreError;
+use super::{BATCH_SIZE, StoreError};
 
 /// Sort direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,8 @@ where
     }
     sort.insert("_id", sign);
 
-    let mut find = collection.find(doc! { "$and": conditions }).sort(sort).limit(request.limit as i64 + 1);
+    let mut find =
+        collection.find(doc! { "$and": conditions }).sort(sort).limit(request.limit as i64 + 1).batch_size(BATCH_SIZE);
     if let Some(projection) = projection {
         find = find.projection(projection);
     }
@@ -155,10 +156,9 @@ where
     items.truncate(request.limit);
     if request.from_end {
         items.reverse();
-        Ok(Page { items, has_previous: more, has_next: before_given })
-    } else {
-        Ok(Page { items, has_previous: after_given, has_next: more })
     }
+    let (more_before, more_behind) = if request.from_end { (more, false) } else { (false, more) };
+    Ok(Page { items, has_previous: after_given || more_before, has_next: before_given || more_behind })
 }
 
 /// What lies beyond `key` in an order.

@@ -11,7 +11,7 @@ use mongodb::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Direction, Page, PageRequest, Provenance, RowOutcome, StoreError, Write,
+    BATCH_SIZE, Direction, Page, PageRequest, Provenance, RowOutcome, StoreError, Write,
     error::duplicate_as,
     load_rows::{LoadedDocument, write_rows},
     page::find_page,
@@ -143,8 +143,14 @@ impl PostalCodes {
             head: HeadDocument,
             distance: f64,
         }
-        let found: Vec<NearDocument> =
-            self.codes.aggregate(pipeline).with_type::<NearDocument>().await?.try_collect().await?;
+        let found: Vec<NearDocument> = self
+            .codes
+            .aggregate(pipeline)
+            .batch_size(BATCH_SIZE)
+            .with_type::<NearDocument>()
+            .await?
+            .try_collect()
+            .await?;
         found.into_iter().map(|near| Ok((near.head.try_into()?, near.distance))).collect()
     }
 
@@ -162,6 +168,7 @@ impl PostalCodes {
             .clone_with_type()
             .find(doc! { "_id": { "$in": ids } })
             .projection(doc! { "ewkb": 1 })
+            .batch_size(BATCH_SIZE)
             .await?
             .try_collect()
             .await?;
@@ -193,11 +200,12 @@ impl PostalCodes {
 
     /// Adds a postal code; [`StoreError::Duplicate`] if its number or code is taken.
     pub async fn insert(&self, code: &PostalCode, written: Provenance) -> Result<(), StoreError> {
-        if self.codes.count_documents(doc! { "_id": code.id.get() }).await? > 0 {
-            return Err(StoreError::Duplicate("id"));
+        match self.codes.insert_one(document(code, written)?).await.map_err(duplicate_as("code")) {
+            Err(StoreError::Duplicate(_)) if !self.by_ids(&[code.id]).await?.is_empty() => {
+                Err(StoreError::Duplicate("id"))
+            }
+            outcome => outcome.map(drop),
         }
-        self.codes.insert_one(document(code, written)?).await.map_err(duplicate_as("code"))?;
-        Ok(())
     }
 
     /// Changes a postal code; `None` if there is none with this number.
@@ -271,8 +279,15 @@ impl PostalCodes {
     }
 
     async fn heads(&self, filter: Document) -> Result<Vec<StoredPostalCode>, StoreError> {
-        let heads: Vec<HeadDocument> =
-            self.codes.clone_with_type().find(filter).projection(head()).await?.try_collect().await?;
+        let heads: Vec<HeadDocument> = self
+            .codes
+            .clone_with_type()
+            .find(filter)
+            .projection(head())
+            .batch_size(BATCH_SIZE)
+            .await?
+            .try_collect()
+            .await?;
         heads.into_iter().map(StoredPostalCode::try_from).collect()
     }
 }
@@ -340,9 +355,14 @@ fn box_polygons(bbox: &BBox) -> Document {
 }
 
 /// The range cut into equal pieces of at most `size`. A range without extent is widened by 10^-9 degrees, a tenth of
-/// a millimetre, since a polygon needs an inside.
+/// a millimetre, since a polygon needs an inside; towards zero, since there is nothing beyond 180.
 fn pieces(from: f64, to: f64, size: f64) -> Vec<(f64, f64)> {
-    let to = to.max(from + 1e-9);
+    const LEAST: f64 = 1e-9;
+    let (from, to) = match to - from {
+        extent if extent >= LEAST => (from, to),
+        _ if to > 0.0 => (to - LEAST, to),
+        _ => (from, from + LEAST),
+    };
     let count = ((to - from) / size).ceil().max(1.0);
     (0..count as u32)
         .map(|piece| {

@@ -8,7 +8,7 @@ use mongodb::{
 use serde::Deserialize;
 
 use super::{
-    StoreError,
+    BATCH_SIZE, StoreError,
     decimal::from_decimal128,
     paystats::{COLLECTION, age_of, from_date, gender_of, scope_document},
 };
@@ -39,7 +39,8 @@ pub struct GroupTotal {
 struct GroupDocument {
     #[serde(rename = "_id", default)]
     key: Option<KeyDocument>,
-    amount: Decimal128,
+    whole: Decimal128,
+    fraction: Decimal128,
     count: i64,
 }
 
@@ -68,11 +69,14 @@ impl Totals {
             };
             key.insert(field, format!("${field}"));
         }
+        // MongoDB rounds a sum to 34 digits, which a single large amount has already. Apart, both sums have digits to spare.
+        let whole = doc! { "$trunc": "$amount" };
         let pipeline = [
             doc! { "$match": scope_document(scope) },
             doc! { "$group": {
                 "_id": key,
-                "amount": { "$sum": "$amount" },
+                "whole": { "$sum": &whole },
+                "fraction": { "$sum": { "$subtract": ["$amount", &whole] } },
                 "count": { "$sum": 1_i64 },
             } },
         ];
@@ -80,6 +84,7 @@ impl Totals {
             .paystats
             .aggregate(pipeline)
             .allow_disk_use(true)
+            .batch_size(BATCH_SIZE)
             .with_type::<GroupDocument>()
             .await?
             .try_collect()
@@ -93,6 +98,11 @@ impl TryFrom<GroupDocument> for GroupTotal {
 
     fn try_from(group: GroupDocument) -> Result<Self, StoreError> {
         let key = group.key.unwrap_or_default();
+        let (whole, fraction) = (from_decimal128(group.whole)?, from_decimal128(group.fraction)?);
+        let amount = whole.checked_add(fraction).ok_or_else(|| StoreError::Corrupt {
+            collection: COLLECTION,
+            reason: "a sum leaves the range of sums".to_owned(),
+        })?;
         Ok(Self {
             month: key.month.map(from_date).transpose()?,
             age: key.age.as_deref().map(age_of).transpose()?,
@@ -106,7 +116,7 @@ impl TryFrom<GroupDocument> for GroupTotal {
                     })
                 })
                 .transpose()?,
-            total: Total { amount: from_decimal128(group.amount)?, count: group.count },
+            total: Total { amount, count: group.count },
         })
     }
 }

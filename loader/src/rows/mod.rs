@@ -35,6 +35,9 @@ pub trait Rows: Send + Sync + Sized {
     /// The id of a row.
     fn id(row: &Self::Row) -> String;
 
+    /// The area of a row as its source may write it; empty for rows that have none.
+    fn geometry(row: &Self::Row) -> String;
+
     /// The rejection of a row that collides with another document in something else than its id.
     fn reject_duplicate_value(line: u64, row: &Self::Row) -> Rejection;
 }
@@ -45,9 +48,9 @@ pub fn reject_duplicate_id(line: u64, id: &str) -> Rejection {
 }
 
 /// The rejection of a row whose area our rules let pass and the index does not take.
-pub fn reject_geometry(line: u64) -> Rejection {
+pub fn reject_geometry(line: u64, geometry: &str) -> Rejection {
     let reason = "cannot be indexed: two of its points or edges meet on the sphere";
-    Rejection::of_column(line, postal_code::THE_GEOM, RejectionCode::InvalidGeometry, "", reason)
+    Rejection::of_column(line, postal_code::THE_GEOM, RejectionCode::InvalidGeometry, geometry, reason)
 }
 
 /// The columns of each entity, for checking a header before anything is read.

@@ -57,6 +57,10 @@ impl Rows for PaystatRows {
         row.id.to_string()
     }
 
+    fn geometry(_: &Paystat) -> String {
+        String::new()
+    }
+
     fn reject_duplicate_value(line: u64, row: &Paystat) -> Rejection {
         // Nothing but the id is unique.
         super::reject_duplicate_id(line, &Self::id(row))

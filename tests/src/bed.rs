@@ -1,0 +1,230 @@
+//! What one test works on: a database, streams and a data lake that no other test sees, removed at the end.
+
+use std::{fs, path::Path, sync::Once, thread, time::Duration};
+
+use paystats_core::{
+    bus::{Bus, Work},
+    config::{BusConfig, Config, Secret, StoreConfig},
+    datalake::Datalake,
+    domain::{PaystatScope, PostalCodeId, Total},
+    engines::Engines,
+    load::{Load, LoadEntity, LoadId, Rejection},
+    store::{Direction, NewLoad, PageRequest, PaystatOrderField, Store, StoredPaystat},
+};
+use paystats_loader::LoaderConfig;
+use tempfile::TempDir;
+
+use crate::{EngineUrls, LoaderProcess, RunningLoader, Watch, eventually, sources};
+
+/// A database, streams and a data lake for one test. Dropped, it removes them all, whether the test passed or not.
+#[derive(Debug)]
+pub struct TestBed {
+    config: Config,
+    engines: Engines,
+    folder: TempDir,
+    raw_nats: async_nats::Client,
+}
+
+/// A configuration for engines at `urls` that shares nothing with any other, and its folder, which holds the data lake.
+pub fn fresh_config(urls: &EngineUrls) -> (Config, TempDir) {
+    let folder = tempfile::Builder::new().prefix("paystats-test-").tempdir().unwrap();
+    let datalake = folder.path().join("lake");
+    fs::create_dir(&datalake).unwrap();
+    // The folder's name is like no other, and is a good name for the rest too.
+    let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap().to_owned();
+    let store = StoreConfig { uri: Secret::new(&urls.mongodb_uri), database: name.clone() };
+    let bus = BusConfig { url: Secret::new(&urls.nats_url), prefix: name, ack_wait: Duration::from_secs(1) };
+    (Config { store, bus, datalake }, folder)
+}
+
+impl TestBed {
+    /// A bed on the engines that all tests of this process share.
+    pub async fn new() -> Self {
+        let (config, folder) = fresh_config(EngineUrls::shared());
+        Self::with_config(config, folder).await
+    }
+
+    /// A bed on what [`fresh_config`] gave; waits until its engines answer.
+    pub async fn with_config(config: Config, folder: TempDir) -> Self {
+        show_logs();
+        let store = Store::new(&config.store).await.unwrap();
+        let engines = Engines::connect(store, &config).await;
+        let raw_nats = async_nats::connect(config.bus.url.expose()).await.unwrap();
+        Self { config, engines, folder, raw_nats }
+    }
+
+    /// The configuration, for whatever is to run on this bed.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.engines.store
+    }
+
+    /// The bus.
+    pub fn bus(&self) -> &Bus {
+        &self.engines.bus
+    }
+
+    /// Store and bus.
+    pub fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// The folder of the data lake.
+    pub fn datalake(&self) -> &Path {
+        &self.config.datalake
+    }
+
+    /// A folder of the bed outside the data lake.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file of the data lake.
+    pub fn put(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.datalake().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Runs a loader with one worker and chunks of the default size in this process.
+    pub fn start_plain_loader(&self) -> RunningLoader {
+        self.start_loader(LoaderConfig { concurrency: 1, chunk_bytes: 8 << 20 })
+    }
+
+    /// Runs a loader in this process.
+    pub fn start_loader(&self, loader: LoaderConfig) -> RunningLoader {
+        RunningLoader::start(self.config.clone(), loader)
+    }
+
+    /// Runs a loader as a process of its own, which can be killed.
+    pub async fn start_loader_process(&self, loader: &LoaderConfig) -> LoaderProcess {
+        LoaderProcess::start(&self.config, loader).await
+    }
+
+    /// Accepts a load as the server does: written to the store, then put on the queue.
+    pub async fn accept(&self, entity: LoadEntity, source: &str) -> Load {
+        let load = self.accept_unpublished(entity, source).await;
+        self.bus().publish_work(Work::Plan { load: load.id }).await.unwrap();
+        self.store().loads.set_published(load.id).await.unwrap();
+        load
+    }
+
+    /// Accepts a load and stops before the bus hears of it.
+    pub async fn accept_unpublished(&self, entity: LoadEntity, source: &str) -> Load {
+        let found = Datalake::new(self.datalake()).head(source).await.unwrap();
+        let new = NewLoad {
+            entity,
+            source: source.to_owned(),
+            source_size_bytes: found.size_bytes,
+            source_fingerprint: found.fingerprint(),
+            idempotency_key: None,
+        };
+        self.store().loads.insert(new).await.unwrap()
+    }
+
+    /// Waits until a load has ended and its end was told on the bus.
+    pub async fn finished(&self, id: LoadId) -> Load {
+        eventually("the end of a load", async || {
+            let load = self.store().loads.by_id(id).await.unwrap().expect("the load is in the store");
+            if load.progress.as_ref().is_some_and(|progress| progress.seq > 0) { Ok(load) } else { Err(load) }
+        })
+        .await
+    }
+
+    /// Writes a source, loads it, and waits for the end. A loader has to run.
+    pub async fn load(&self, entity: LoadEntity, source: impl AsRef<[u8]>) -> Load {
+        let path = format!("{}.csv", LoadId::new());
+        self.put(&path, source);
+        let load = self.accept(entity, &path).await;
+        self.finished(load.id).await
+    }
+
+    /// Writes `count` postal codes with the numbers 1, 2, … ([`sources::postal_code`]) to the store, past any load.
+    pub async fn insert_postal_codes(&self, count: i32) -> Vec<PostalCodeId> {
+        let codes: Vec<_> = (1..=count).map(|id| (1, sources::postal_code(id))).collect();
+        self.store().postal_codes.write_load(0, &codes).await.unwrap();
+        codes.into_iter().map(|(_, code)| code.id).collect()
+    }
+
+    /// All paystats of the store, by number.
+    pub async fn paystats(&self) -> Vec<StoredPaystat> {
+        let all = PageRequest::first(1_000_000);
+        let (order, direction) = (PaystatOrderField::Id, Direction::Ascending);
+        self.store().paystats.page(&PaystatScope::default(), order, direction, all).await.unwrap().items
+    }
+
+    /// Sum and number of all paystats.
+    pub async fn total(&self) -> Total {
+        let groups = self.store().totals.by(&PaystatScope::default(), &[]).await.unwrap();
+        groups.first().map_or_else(Total::default, |all| all.total)
+    }
+
+    /// The refused rows of a load, by line.
+    pub async fn rejections(&self, id: LoadId) -> Vec<Rejection> {
+        self.store().rejections.page(id, PageRequest::first(1_000_000)).await.unwrap().items
+    }
+
+    /// Hears every event from now on.
+    pub async fn watch(&self) -> Watch {
+        Watch::start(self.bus().clone()).await
+    }
+
+    /// Messages on the work queue, those in the hands of workers included.
+    pub async fn work_left(&self) -> u64 {
+        let jetstream = async_nats::jetstream::new(self.raw_nats.clone());
+        let stream = jetstream.get_stream(format!("{}-work", self.config.bus.prefix)).await.unwrap();
+        stream.cached_info().state.messages
+    }
+
+    /// Puts work on the queue once more. [`Bus::publish_work`] would not: JetStream knows it by its message id.
+    pub async fn publish_work_again(&self, work: Work) {
+        let subject = match work {
+            Work::Plan { load } => format!("plan.{load}"),
+            Work::Chunk { load, index } => format!("chunk.{load}.{index}"),
+        };
+        self.publish_raw_work(&subject, &serde_json::to_string(&work).unwrap()).await;
+    }
+
+    /// Puts any text on the work queue.
+    pub async fn publish_raw_work(&self, subject: &str, message: &str) {
+        let jetstream = async_nats::jetstream::new(self.raw_nats.clone());
+        let subject = format!("{}.work.{subject}", self.config.bus.prefix);
+        jetstream.publish(subject, message.to_owned().into()).await.unwrap().await.unwrap();
+    }
+}
+
+impl Drop for TestBed {
+    /// A drop cannot be awaited, so a thread with a runtime of its own cleans up.
+    fn drop(&mut self) {
+        let config = self.config.clone();
+        let cleaning = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), remove(&config)).await.is_ok() })
+        });
+        if !cleaning.join().unwrap_or(false) {
+            eprintln!("the database and the streams {} were not removed", self.config.store.database);
+        }
+    }
+}
+
+async fn remove(config: &Config) {
+    let client = mongodb::Client::with_uri_str(config.store.uri.expose()).await.unwrap();
+    client.database(&config.store.database).drop().await.unwrap();
+    let jetstream = async_nats::jetstream::new(async_nats::connect(config.bus.url.expose()).await.unwrap());
+    for stream in ["work", "events"] {
+        jetstream.delete_stream(format!("{}-{stream}", config.bus.prefix)).await.unwrap();
+    }
+}
+
+/// Sends logs where the test runner shows them for failed tests only.
+fn show_logs() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let filter = std::env::var("PAYSTATS_LOG").unwrap_or_else(|_| "warn".to_owned());
+        tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().init();
+    });
+}

@@ -1,0 +1,27 @@
+//! The harness of the end-to-end tests: real engines, real files, the real loader.
+//!
+//! A test opens a [`TestBed`], which gives it a database, streams and a data lake of its own, puts a source into the lake, accepts a load,
+//! and waits for facts ([`eventually`], [`TestBed::finished`], [`Watch`]), never for time.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `PAYSTATS_TEST_MONGODB_URI`, `PAYSTATS_TEST_NATS_URL` | engines to use; `paystats engines exec` sets both | each test process starts its own |
+//! | `PAYSTATS_REAL_DATA` | folder with the real sample | unset: its tests say that they were not run |
+//! | `PAYSTATS_LOG` | what a failed test shows of the logs | `warn` |
+
+mod bed;
+mod engines;
+mod eventually;
+mod filters;
+mod loader;
+mod server;
+pub mod sources;
+mod watch;
+
+pub use bed::{TestBed, fresh_config};
+pub use engines::EngineUrls;
+pub use eventually::{PATIENCE, eventually};
+pub use filters::RandomFilter;
+pub use loader::{LoaderProcess, RunningLoader};
+pub use server::{Answer, Commands, RunningServer, Subscription};
+pub use watch::Watch;
