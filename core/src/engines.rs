@@ -54,6 +54,11 @@ async fn connect_bus(store: &Store, config: &Config) -> Result<Bus, EngineError>
 
 async fn prepare_bus(store: &Store, bus: &Bus) -> Result<(), EngineError> {
     let next_event = store.loads.greatest_event().await? + 1;
+    if bus.has_lost_work().await? {
+        // Before there is a new stream, so that whoever dies in between does not hide the loss. Servers then publish the loads
+        // under way again.
+        store.loads.set_unpublished().await?;
+    }
     Ok(bus.prepare(next_event).await?)
 }
 

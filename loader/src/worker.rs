@@ -10,10 +10,11 @@ use paystats_core::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use crate::{Loader, chunk, error::WorkError, finish, keep_alive, plan};
+use crate::{Loader, chunk, error::WorkError, finish, keep_alive::KeepAlive, plan};
 
-/// How often work is given out before its load is given up. Workers that wait for an engine do not count; workers that die do.
-const MAX_ATTEMPTS: i64 = 10;
+/// How often work is given out before its load is given up. Waiting for an engine is part of an attempt, not one more; a worker that
+/// dies or is stopped in the middle uses one up.
+const MAX_ATTEMPTS: i64 = 20;
 
 /// Takes and does one kind of work until `shutdown` is cancelled.
 pub async fn work(loader: Arc<Loader>, kind: WorkKind, shutdown: CancellationToken) {
@@ -62,6 +63,8 @@ async fn take_all(loader: &Loader, queue: &WorkQueue, shutdown: &CancellationTok
                 None => continue,
             },
         };
+        let delivery = Arc::new(delivery);
+        let _alive = KeepAlive::start(delivery.clone());
         let answered = tokio::select! {
             answered = handle(loader, &delivery) => answered,
             () = shutdown.cancelled() => delivery.nak(Duration::ZERO).await,
@@ -83,18 +86,16 @@ async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
         }
     };
     let attempt = delivery.attempt();
-    let outcome = keep_alive::while_working(delivery, async {
-        if attempt > MAX_ATTEMPTS {
-            let reason = format!("a part of the load was tried {MAX_ATTEMPTS} times, and no worker could finish it");
-            return give_up(loader, work, reason).await;
-        }
+    let outcome = if attempt > MAX_ATTEMPTS {
+        let reason = format!("a part of the load was tried {MAX_ATTEMPTS} times, and no worker could finish it");
+        give_up(loader, work, reason).await
+    } else {
         match AssertUnwindSafe(until_engines_answer(loader, work)).catch_unwind().await {
             Ok(Err(WorkError::Refused(reason))) => give_up(loader, work, reason).await,
             Ok(outcome) => outcome,
             Err(_) => Err(WorkError::Refused("a worker panicked".to_owned())),
         }
-    })
-    .await;
+    };
     match outcome {
         Ok(()) => delivery.ack().await,
         Err(error) => {

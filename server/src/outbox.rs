@@ -1,5 +1,6 @@
-//! Publishes loads that were accepted while the bus was away, or by a server that died before it published them. Every
-//! server does this; the bus drops what it has already, and planning a load twice is harmless.
+//! Publishes loads that were accepted while the bus was away, or by a server that died before it published them, and again those
+//! under way when the bus lost all it held. Every server does this; the bus drops what it has already, and planning a load twice
+//! is harmless.
 
 use std::time::Duration;
 

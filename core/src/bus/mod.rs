@@ -63,10 +63,10 @@ impl Bus {
     /// Makes the streams. Safe to call again, and from several processes at once.
     ///
     /// `next_event` is the least number that the next event may have: where the bus was lost with all it held, the stream of
-    /// events starts anew behind the numbers that clients know.
+    /// events starts anew behind the numbers that finished loads have.
     pub async fn prepare(&self, next_event: u64) -> Result<(), BusError> {
-        work::create_stream(self).await?;
-        events::create_stream(self, next_event).await
+        events::create_stream(self, next_event).await?;
+        work::create_stream(self).await
     }
 
     /// Whether the connection stands.

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    AckKind, Message,
+    AckKind, ErrorCode, Message,
     consumer::{AckPolicy, PullConsumer, pull},
-    context::PublishErrorKind,
+    context::{GetStreamErrorKind, PublishErrorKind},
     message::PublishMessage,
     stream::{self, RetentionPolicy},
 };
@@ -96,6 +96,17 @@ fn stream_name(bus: &Bus) -> String {
 }
 
 impl Bus {
+    /// Whether there is no work stream, so that all work that was on it is lost.
+    pub async fn has_lost_work(&self) -> Result<bool, BusError> {
+        match self.jetstream.get_stream(stream_name(self)).await {
+            Ok(_) => Ok(false),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(true),
+                _ => Err(BusError::new("finding the work stream", error)),
+            },
+        }
+    }
+
     /// Puts work on the queue, and returns once JetStream has it on disk. The same work within two minutes counts once.
     pub async fn publish_work(&self, work: Work) -> Result<(), BusError> {
         self.check_connected()?;

@@ -21,6 +21,9 @@ const SRID_WGS84: u32 = 4326;
 const POLYGON: u32 = 3;
 const MULTI_POLYGON: u32 = 6;
 
+/// Most bytes of WKB. As GeoJSON beside it, it still fits into a document of MongoDB, which holds 16 MiB.
+const MAX_WKB_BYTES: usize = 4 << 20;
+
 /// A Polygon or MultiPolygon in WGS84: closed simple rings, holes inside, longitudes -180 to 180, latitudes -90 to 90.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Geometry {
@@ -43,6 +46,9 @@ pub enum GeometryError {
     /// Neither hex nor base64.
     #[error("is neither hex nor base64")]
     NotText,
+    /// More than MongoDB could keep.
+    #[error("has more than {} MiB of WKB", MAX_WKB_BYTES >> 20)]
+    TooLarge,
     /// Bytes that end early, go on after the end, or are no WKB at all.
     #[error("is not WKB: {0}")]
     NotWkb(String),
@@ -79,6 +85,9 @@ impl Geometry {
 
     /// Reads WKB or EWKB. Without an SRID the coordinates are taken to be WGS84.
     pub fn from_wkb(bytes: &[u8]) -> Result<Self, GeometryError> {
+        if bytes.len() > MAX_WKB_BYTES {
+            return Err(GeometryError::TooLarge);
+        }
         let header = Header::read(bytes)?;
         if let Some(srid) = header.srid.filter(|srid| *srid != SRID_WGS84) {
             return Err(GeometryError::WrongSrid(srid));
@@ -105,7 +114,6 @@ impl Geometry {
             )),
             other => return Err(GeometryError::NotPolygonal(other.type_name())),
         };
-        shape.check()?;
         let mut bytes = Vec::new();
         let options = wkb::writer::WriteOptions::default();
         match &shape {
@@ -113,6 +121,10 @@ impl Geometry {
             Shape::MultiPolygon(polygons) => wkb::writer::write_multi_polygon(&mut bytes, polygons, &options),
         }
         .map_err(|error| GeometryError::NotGeoJson(error.to_string()))?;
+        if bytes.len() > MAX_WKB_BYTES {
+            return Err(GeometryError::TooLarge);
+        }
+        shape.check()?;
         Ok(Self { ewkb: Header::read(&bytes)?.with_srid(&bytes), shape })
     }
 

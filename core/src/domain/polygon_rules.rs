@@ -4,11 +4,14 @@
 //! R-tree finds the pairs that can meet at all.
 
 use geo::{
-    BoundingRect, CoordinatePosition, Intersects, Line, LineIntersection, Relate, coordinate_position::CoordPos,
+    BoundingRect, CoordinatePosition, Line, LineIntersection, Relate, coordinate_position::CoordPos,
     dimensions::Dimensions, line_intersection::line_intersection,
 };
 use geo_types::{Coord, LineString, Polygon};
-use rstar::{AABB, RTree, RTreeObject};
+use rstar::{
+    AABB, RTree, RTreeObject,
+    primitives::{GeomWithData, Rectangle},
+};
 
 use super::GeometryError;
 
@@ -101,21 +104,16 @@ fn check_pair(a: &Segment, b: &Segment) -> Result<(), GeometryError> {
 /// Each hole lies in the exterior ring and in no other hole. The rings are known not to cross, so one point tells.
 fn check_holes(polygon: &Polygon) -> Result<(), GeometryError> {
     let exterior = Polygon::new(polygon.exterior().clone(), Vec::new());
-    for (index, hole) in polygon.interiors().iter().enumerate() {
-        if !lies_in(hole, &exterior) {
+    let holes: Vec<Polygon> = polygon.interiors().iter().map(|hole| Polygon::new(hole.clone(), Vec::new())).collect();
+    for hole in &holes {
+        if !lies_in(hole.exterior(), &exterior) {
             return Err(invalid("a hole lies outside its exterior ring".to_owned()));
         }
-        for (_, other) in polygon.interiors().iter().enumerate().filter(|(other, _)| *other != index) {
-            let bounds_meet = match (hole.bounding_rect(), other.bounding_rect()) {
-                (Some(a), Some(b)) => a.intersects(&b),
-                _ => false,
-            };
-            if bounds_meet && lies_in(hole, &Polygon::new(other.clone(), Vec::new())) {
-                return Err(invalid("a hole lies in another hole".to_owned()));
-            }
-        }
     }
-    Ok(())
+    match find_meeting(&holes, |a, b| lies_in(a.exterior(), b) || lies_in(b.exterior(), a)) {
+        Some(_) => Err(invalid("a hole lies in another hole".to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Whether the first point of `ring` that is not on the border of `polygon` is inside it.
@@ -129,19 +127,26 @@ fn lies_in(ring: &LineString, polygon: &Polygon) -> bool {
 
 /// Parts of a MultiPolygon may touch; their insides do not meet.
 fn check_overlaps(polygons: &[Polygon]) -> Result<(), GeometryError> {
-    let bounds: Vec<_> = polygons.iter().map(BoundingRect::bounding_rect).collect();
-    for a in 0..polygons.len() {
-        for b in a + 1..polygons.len() {
-            let bounds_meet = matches!((bounds[a], bounds[b]), (Some(a), Some(b)) if a.intersects(&b));
-            if bounds_meet
-                && polygons[a].relate(&polygons[b]).get(CoordPos::Inside, CoordPos::Inside)
-                    == Dimensions::TwoDimensional
-            {
-                return Err(invalid(format!("its parts {} and {} overlap", a + 1, b + 1)));
-            }
-        }
+    let overlap =
+        |a: &Polygon, b: &Polygon| a.relate(b).get(CoordPos::Inside, CoordPos::Inside) == Dimensions::TwoDimensional;
+    match find_meeting(polygons, overlap) {
+        Some((a, b)) => Err(invalid(format!("its parts {} and {} overlap", a + 1, b + 1))),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The first two polygons for which `meet` holds. Only those whose boxes meet are compared.
+fn find_meeting(polygons: &[Polygon], meet: impl Fn(&Polygon, &Polygon) -> bool) -> Option<(usize, usize)> {
+    let boxes = polygons.iter().enumerate().filter_map(|(index, polygon)| {
+        let bounds = polygon.bounding_rect()?;
+        let envelope = AABB::from_corners(bounds.min().into(), bounds.max().into());
+        Some(GeomWithData::new(Rectangle::from_aabb(envelope), index))
+    });
+    let tree: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>> = RTree::bulk_load(boxes.collect());
+    tree.iter()
+        .flat_map(|a| tree.locate_in_envelope_intersecting(&a.envelope()).map(|b| (a.data, b.data)))
+        .filter(|(a, b)| a < b)
+        .find(|&(a, b)| meet(&polygons[a], &polygons[b]))
 }
 
 fn rings(polygon: &Polygon) -> impl Iterator<Item = &LineString> {

@@ -124,10 +124,7 @@ impl Progress {
             LoadEvent::Chunk { chunk, bytes_read, counts, done } => {
                 self.advance(*at, *chunk, ChunkProgress { counts: *counts, bytes_read: *bytes_read, done: *done })
             }
-            LoadEvent::Finished { progress } => {
-                *self = progress.clone();
-                true
-            }
+            LoadEvent::Finished { progress } => self.finish(progress.clone()),
         };
         if changed {
             self.seq = *seq;
@@ -174,6 +171,16 @@ impl Progress {
             self.chunks_done += u32::from(part.done);
         }
         self.measure(at);
+        true
+    }
+
+    fn finish(&mut self, last: Self) -> bool {
+        // A load that is given up knows the rows of finished chunks; what was said of the others does not go back.
+        let (counts, bytes_read, chunks_done) = (self.counts, self.bytes_read, self.chunks_done);
+        *self = last;
+        if self.state == LoadState::Failed && counts.read() > self.counts.read() {
+            (self.counts, self.bytes_read, self.chunks_done) = (counts, bytes_read, chunks_done);
+        }
         true
     }
 

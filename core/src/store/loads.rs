@@ -75,6 +75,8 @@ struct LoadDocument {
 
 const COLLECTION: &str = "loads";
 const NUMBER: &str = "loads";
+/// The states that something follows.
+const OPEN: [LoadState; 3] = [LoadState::Queued, LoadState::Planning, LoadState::Loading];
 
 impl Loads {
     pub(super) fn new(database: &Database) -> Self {
@@ -191,17 +193,27 @@ impl Loads {
 
     /// Whether a load of this entity is under way or waits.
     pub async fn any_open(&self, entity: LoadEntity) -> Result<bool, StoreError> {
-        let open = [LoadState::Queued, LoadState::Planning, LoadState::Loading];
-        let filter = LoadFilter { entity: Some(entity), states: Some(open.to_vec()), source: None };
+        let filter = LoadFilter { entity: Some(entity), states: Some(OPEN.to_vec()), source: None };
         Ok(self.loads.find_one(filter.document()).await?.is_some())
     }
 
-    /// Accepted loads that the bus has not been told of, the oldest first.
+    /// Loads under way that the bus has not been told of, the oldest first.
     pub async fn unpublished(&self, accepted_before: OffsetDateTime) -> Result<Vec<Load>, StoreError> {
-        let filter = doc! { "published": false, "state": LoadState::Queued.name(), "created_at": { "$lt": to_bson(accepted_before) } };
+        let filter = doc! {
+            "published": false,
+            "state": { "$in": names(&OPEN) },
+            "created_at": { "$lt": to_bson(accepted_before) },
+        };
         let found: Vec<LoadDocument> =
             self.loads.find(filter).sort(doc! { "number": 1 }).limit(100).await?.try_collect().await?;
         found.into_iter().map(Load::try_from).collect()
+    }
+
+    /// Notes that the bus has lost the messages of all loads under way.
+    pub async fn set_unpublished(&self) -> Result<(), StoreError> {
+        let open = doc! { "state": { "$in": names(&OPEN) } };
+        self.loads.update_many(open, doc! { "$set": { "published": false } }).await?;
+        Ok(())
     }
 
     /// Notes that the bus has the load's first message.
@@ -233,14 +245,13 @@ impl Loads {
 
     /// The load ends, unless it has ended already. `None` then.
     pub async fn finish(&self, id: LoadId, progress: &Progress) -> Result<Option<Load>, StoreError> {
-        let from = [LoadState::Queued, LoadState::Planning, LoadState::Loading];
         let set = doc! { "$set": {
             "state": progress.state.name(),
             "error": progress.error.clone(),
             "progress": serialize_to_bson(progress).map_err(|error| corrupt(&error))?,
             "finished_at": now(),
         } };
-        self.step(id, &from, set).await
+        self.step(id, &OPEN, set).await
     }
 
     /// Notes the number of the event that told the end of a load.

@@ -1,7 +1,5 @@
 //! Postal codes: `the_geom` (WKB or EWKB in hex or base64), `code`, `id`.
 
-use std::fmt::Display;
-
 use csv_async::ByteRecord;
 use paystats_core::{
     domain::{Geometry, PostalCode},
@@ -15,9 +13,6 @@ use crate::columns::{Columns, HeaderError};
 pub(super) const COLUMNS: [&str; 3] = [THE_GEOM, CODE, ID];
 pub(super) const THE_GEOM: &str = "the_geom";
 const CODE: &str = "code";
-/// Largest area in bytes of EWKB. Beside the GeoJSON made from it, which takes more than twice as much, it then fits into a
-/// MongoDB document of 16 MiB.
-const MAX_GEOMETRY_BYTES: usize = 4 << 20;
 
 /// Reads postal codes of a source.
 pub struct PostalCodeRows {
@@ -36,18 +31,13 @@ impl Rows for PostalCodeRows {
 
     fn parse(&self, record: &ByteRecord, line: u64) -> Result<PostalCode, Rejection> {
         let [geometry, code, id] = fields(&self.columns, record, line)?;
-        let refused = |reason: &dyn Display| {
-            Rejection::of_column(line, THE_GEOM, RejectionCode::InvalidGeometry, geometry, reason)
-        };
-        let row = PostalCode {
+        Ok(PostalCode {
             id: field(line, ID, id, RejectionCode::InvalidId)?,
             code: field(line, CODE, code, RejectionCode::InvalidCode)?,
-            geometry: Geometry::from_wkb_text(geometry).map_err(|reason| refused(&reason))?,
-        };
-        if row.geometry.ewkb().len() > MAX_GEOMETRY_BYTES {
-            return Err(refused(&format_args!("has more than {} MiB of WKB", MAX_GEOMETRY_BYTES >> 20)));
-        }
-        Ok(row)
+            geometry: Geometry::from_wkb_text(geometry).map_err(|reason| {
+                Rejection::of_column(line, THE_GEOM, RejectionCode::InvalidGeometry, geometry, reason)
+            })?,
+        })
     }
 
     async fn write(store: &Store, load: i64, rows: &[(u64, PostalCode)]) -> Result<Vec<RowOutcome>, StoreError> {
