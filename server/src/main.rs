@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::init()?;
+    telemetry::init(telemetry::SERVICE)?;
     let (config, server) = (Config::from_env()?, ServerConfig::from_env()?);
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     let listener = TcpListener::bind(server.address)

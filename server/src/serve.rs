@@ -23,7 +23,7 @@ use crate::{
     ServerConfig,
     actions::{Actions, ErrorCode},
     graphql,
-    http::{GraphqlOptions, graphql_routes, health_routes, page_routes},
+    http::{GraphqlOptions, Types, graphql_routes, health_routes, page_routes},
     outbox,
     watch::LoadWatch,
 };
@@ -114,11 +114,12 @@ async fn start_when_possible(
     let actions =
         Actions { engines: engines.clone(), datalake: Datalake::new(&config.datalake), watch: LoadWatch::new() };
     let schema = graphql::schema(actions.clone(), deadline);
+    let types = Types::from_sdl(&schema.sdl()).expect("the schema writes itself as GraphQL");
     let prepare = {
         let actions = actions.clone();
         Arc::new(move |request| graphql::prepare(&actions, request))
     };
-    let graphql = graphql_routes(schema, GraphqlOptions { prepare, ..options });
+    let graphql = graphql_routes(schema, GraphqlOptions { types: Arc::new(types), prepare, ..options });
     // Set once: this function is called once.
     let _ = ready.set(Ready { engines: engines.clone(), graphql });
     info!("server is ready");

@@ -78,7 +78,9 @@ impl From<StoreError> for ActionError {
             }
             StoreError::GeometryRefused(reason) => {
                 warn!(reason, "an area was refused by the index");
-                Self::bad_input("the area cannot be used: two of its points or edges meet on the sphere")
+                let reason =
+                    "on the sphere, where an edge is the shortest way between its ends, it touches or crosses itself";
+                Self::bad_input(format!("the area cannot be used: {reason}"))
             }
             StoreError::Duplicate(key) => Self::conflict(format!("this {key} is taken")),
             StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),

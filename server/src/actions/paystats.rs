@@ -2,9 +2,7 @@
 
 use paystats_core::{
     domain::{AgeGroup, Amount, Gender, Month, Paystat, PaystatId, PaystatScope, PostalCodeId, StatsFilter},
-    store::{
-        Direction, Key, Page, PageRequest, PaystatChange, PaystatOrderField, Provenance, StoreError, StoredPaystat,
-    },
+    store::{Direction, Page, PageRequest, PaystatChange, PaystatOrderField, Provenance, StoreError, StoredPaystat},
 };
 
 use super::{ActionError, Actions};
@@ -44,6 +42,13 @@ impl Actions {
     /// The scope of a filter of lists.
     pub async fn paystat_scope(&self, filter: PaystatFilter) -> Result<PaystatScope, ActionError> {
         let (min_amount, max_amount) = (filter.min_amount, filter.max_amount);
+        if let (Some(min), Some(max)) = (min_amount, max_amount)
+            && min > max
+        {
+            return Err(ActionError::bad_input(format!(
+                "minAmount ({min}) must not be greater than maxAmount ({max})"
+            )));
+        }
         Ok(PaystatScope { min_amount, max_amount, ..self.scope(filter.stats).await? })
     }
 
@@ -55,11 +60,6 @@ impl Actions {
         direction: Direction,
         request: PageRequest,
     ) -> Result<Page<StoredPaystat>, ActionError> {
-        let sample = order.sample_key();
-        let fits = |key: &Option<Key>| key.as_ref().is_none_or(|key| key.same_order(&sample));
-        if !fits(&request.after) || !fits(&request.before) {
-            return Err(ActionError::bad_input("the cursor is from a list of another order"));
-        }
         Ok(self.engines.store.paystats.page(scope, order, direction, request).await?)
     }
 

@@ -2,38 +2,53 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::Arc,
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_graphql::{
-    Context, Request, Result,
+    Context, InputType, Request, Result,
     dataloader::{DataLoader, Loader},
 };
+use futures_util::future::BoxFuture;
 use paystats_core::{
     domain::{Dimension, Geometry, PaystatScope, PostalCodeId},
     load::{Load, LoadId},
     store::{GroupTotal, Provenance, StoredPostalCode},
 };
 
-use super::load as graphql;
+use super::{filter::StatsFilter, load as graphql};
 use crate::actions::{ActionError, Actions};
 
 /// The batches of one request.
 pub struct Batches {
     postal_codes: DataLoader<PostalCodeBatch>,
     geometries: DataLoader<GeometryBatch>,
+    scopes: DataLoader<ScopeBatch>,
     totals: DataLoader<TotalBatch>,
     loads: DataLoader<LoadBatch>,
+    /// How often anything was asked for.
+    asked: Arc<AtomicUsize>,
 }
+
+/// How long a request has to ask for nothing before its batches are fetched.
+const SILENCE: Duration = Duration::from_millis(1);
 
 impl Batches {
     /// Fresh ones.
     pub fn new(actions: &Actions) -> Self {
+        let asked = Arc::default();
         Self {
-            postal_codes: DataLoader::new(PostalCodeBatch(actions.clone()), tokio::spawn),
-            geometries: DataLoader::new(GeometryBatch(actions.clone()), tokio::spawn),
-            totals: DataLoader::new(TotalBatch(actions.clone()), tokio::spawn),
-            loads: DataLoader::new(LoadBatch(actions.clone()), tokio::spawn),
+            postal_codes: batched(PostalCodeBatch(actions.clone()), &asked),
+            geometries: batched(GeometryBatch(actions.clone()), &asked),
+            scopes: batched(ScopeBatch(actions.clone()), &asked),
+            totals: batched(TotalBatch(actions.clone()), &asked),
+            loads: batched(LoadBatch(actions.clone()), &asked),
+            asked,
         }
     }
 
@@ -42,9 +57,30 @@ impl Batches {
         request.data(self)
     }
 
+    /// Those of a request that is about to ask for something.
     fn of<'a>(context: &Context<'a>) -> &'a Self {
-        context.data_unchecked()
+        let batches: &Self = context.data_unchecked();
+        batches.asked.fetch_add(1, Ordering::Relaxed);
+        batches
     }
+}
+
+/// A loader that fetches once its request has fallen silent. The executor resolves a list a few items at a time, so after the
+/// fixed pause that a [`DataLoader`] makes by itself it may still be in the middle of one.
+fn batched<B>(batch: B, asked: &Arc<AtomicUsize>) -> DataLoader<B> {
+    let asked = asked.clone();
+    let spawn = move |fetch: BoxFuture<'static, ()>| {
+        let asked = asked.clone();
+        tokio::spawn(async move {
+            let mut before = None;
+            while before != Some(asked.load(Ordering::Relaxed)) {
+                before = Some(asked.load(Ordering::Relaxed));
+                tokio::time::sleep(SILENCE).await;
+            }
+            fetch.await;
+        })
+    };
+    DataLoader::new(batch, spawn).delay(Duration::ZERO)
 }
 
 /// The postal code with this number.
@@ -56,6 +92,17 @@ pub async fn postal_code(context: &Context<'_>, id: PostalCodeId) -> Result<Opti
 pub async fn geometry(context: &Context<'_>, id: PostalCodeId) -> Result<Arc<Geometry>, ActionError> {
     let geometry = Batches::of(context).geometries.load_one(id).await?;
     geometry.ok_or_else(|| ActionError::not_found(format!("there is no postal code with id {id}")))
+}
+
+/// The scope of a filter. Only one that names places is a question to the store.
+pub async fn scope(context: &Context<'_>, filter: StatsFilter) -> Result<Arc<PaystatScope>, ActionError> {
+    if !filter.names_places() {
+        let actions: &Actions = context.data_unchecked();
+        return Ok(Arc::new(actions.scope(filter.try_into()?).await?));
+    }
+    let key = ScopeKey { text: filter.to_value().to_string(), filter };
+    let scope = Batches::of(context).scopes.load_one(key).await?;
+    scope.unwrap_or_else(|| Err(ActionError::internal("a filter was not looked up")))
 }
 
 /// The totals of one postal code in a scope, by some dimensions.
@@ -103,6 +150,44 @@ impl Loader<PostalCodeId> for GeometryBatch {
     async fn load(&self, ids: &[PostalCodeId]) -> Result<HashMap<PostalCodeId, Arc<Geometry>>, ActionError> {
         let found = self.0.engines.store.postal_codes.geometries(ids).await?;
         Ok(found.into_iter().map(|(id, geometry)| (id, Arc::new(geometry))).collect())
+    }
+}
+
+/// A filter, told from others by its text: coordinates have no equality to tell them by.
+#[derive(Clone)]
+struct ScopeKey {
+    text: String,
+    filter: StatsFilter,
+}
+
+impl PartialEq for ScopeKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ScopeKey {}
+
+impl Hash for ScopeKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+struct ScopeBatch(Actions);
+
+impl Loader<ScopeKey> for ScopeBatch {
+    /// A filter's own, so that a bad one spoils no other.
+    type Value = Result<Arc<PaystatScope>, ActionError>;
+    type Error = ActionError;
+
+    async fn load(&self, keys: &[ScopeKey]) -> Result<HashMap<ScopeKey, Self::Value>, ActionError> {
+        let look_up = async |key: &ScopeKey| Ok(Arc::new(self.0.scope(key.filter.clone().try_into()?).await?));
+        let mut scopes = HashMap::new();
+        for key in keys {
+            scopes.insert(key.clone(), look_up(key).await);
+        }
+        Ok(scopes)
     }
 }
 

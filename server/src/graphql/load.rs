@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{
     batch,
-    connection::{Cursor, connection, page_request},
+    connection::{Cursor, PageArguments, connection},
     enums::{LoadEntity, LoadState, RejectionCode},
     filter::LoadFilter,
     node::{LOAD, global_id, own_id},
@@ -68,9 +68,10 @@ impl Load {
         before: Option<String>,
     ) -> Result<RejectionConnection> {
         let actions: &Actions = context.data_unchecked();
-        let page = actions.rejections(self.0.id, page_request(first, after, last, before)?).await?;
-        let key = |rejection: &load::Rejection| store::Rejections::key(self.0.id, rejection.line);
-        Ok(connection(page, RejectionCount(self.0.id), key, Rejection::from))
+        let key = |line| store::Rejections::key(self.0.id, line);
+        let request = PageArguments { first, after, last, before }.request(&key(0))?;
+        let page = actions.rejections(self.0.id, request).await?;
+        Ok(connection(page, RejectionCount(self.0.id), |rejection| key(rejection.line), Rejection::from))
     }
 
     /// Why it failed; null unless it did.
@@ -289,7 +290,8 @@ impl LoadQuery {
     ) -> Result<LoadConnection> {
         let actions: &Actions = context.data_unchecked();
         let filter: store::LoadFilter = filter.unwrap_or_default().into();
-        let page = actions.loads(&filter, page_request(first, after, last, before)?).await?;
+        let request = PageArguments { first, after, last, before }.request(&store::Loads::sample_key())?;
+        let page = actions.loads(&filter, request).await?;
         Ok(connection(page, LoadCount(filter), store::Loads::key, Load))
     }
 }

@@ -3,12 +3,12 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, connection::Connection};
 use paystats_core::{
     domain::PaystatScope,
-    store::{self, PageRequest, StoredPaystat},
+    store::{self, StoredPaystat},
 };
 
 use super::{
     batch,
-    connection::{Cursor, connection, page_request},
+    connection::{Cursor, PageArguments, connection},
     enums::{AgeGroup, Gender, OrderDirection},
     filter::PaystatFilter,
     load::Load,
@@ -116,10 +116,11 @@ pub async fn paystat_connection(
     actions: &Actions,
     scope: PaystatScope,
     order: Option<PaystatOrder>,
-    request: PageRequest,
+    page: PageArguments,
 ) -> Result<PaystatConnection> {
     let order = order.unwrap_or(PaystatOrder { field: PaystatOrderField::Id, direction: OrderDirection::Ascending });
     let field: store::PaystatOrderField = order.field.into();
+    let request = page.request(&field.sample_key())?;
     let page = actions.paystats(&scope, field, order.direction.into(), request).await?;
     Ok(connection(page, PaystatCount(scope), |stored| field.key(&stored.paystat), Paystat))
 }
@@ -150,6 +151,6 @@ impl PaystatQuery {
     ) -> Result<PaystatConnection> {
         let actions: &Actions = context.data_unchecked();
         let scope = actions.paystat_scope(filter.unwrap_or_default().try_into()?).await?;
-        paystat_connection(actions, scope, order_by, page_request(first, after, last, before)?).await
+        paystat_connection(actions, scope, order_by, PageArguments { first, after, last, before }).await
     }
 }

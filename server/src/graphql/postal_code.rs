@@ -6,12 +6,12 @@ use async_graphql::{
 };
 use paystats_core::{
     domain::{Dimension as Key, PaystatScope},
-    store::{self, Key as PageKey, Page, PageRequest, PostalCodeFilter as Filter, StoredPostalCode},
+    store::{Key as PageKey, KeyPart, Page, PageRequest, PostalCodeFilter as Filter, StoredPostalCode},
 };
 
 use super::{
     batch,
-    connection::{Cursor, page_request},
+    connection::{Cursor, PageArguments},
     enums::{Dimension, Interval},
     filter::{PaystatFilter, PostalCodeFilter, StatsFilter},
     load::Load,
@@ -144,7 +144,7 @@ impl PostalCode {
         let actions: &Actions = context.data_unchecked();
         let mut scope = actions.paystat_scope(filter.unwrap_or_default().try_into()?).await?;
         restrict(&mut scope, &self.0);
-        paystat_connection(actions, scope, order_by, page_request(first, after, last, before)?).await
+        paystat_connection(actions, scope, order_by, PageArguments { first, after, last, before }).await
     }
 }
 
@@ -225,16 +225,17 @@ impl PostalCodeQuery {
         before: Option<String>,
     ) -> Result<PostalCodeConnection> {
         let actions: &Actions = context.data_unchecked();
-        let request = page_request(first, after, last, before)?;
+        let page = PageArguments { first, after, last, before };
         let mut filter = filter.unwrap_or_default();
         let near = filter.near.take();
         let filter: Filter = filter.try_into()?;
         let (page, count) = match near {
             None => {
-                let page = actions.postal_codes(&filter, request).await?;
+                let page = actions.postal_codes(&filter, page.request(&by_number(0))?).await?;
                 (page.map(|code| Ok::<_, ActionError>((code, None)))?, PostalCodeCount::Matching(filter))
             }
             Some(near) => {
+                let request = page.request(&by_distance(0.0, 0))?;
                 let found = actions.postal_codes_near(&filter, near.try_into()?).await?;
                 let count = PostalCodeCount::Known(found.len());
                 (slice(found, &request).map(|(code, distance)| Ok::<_, ActionError>((code, Some(distance))))?, count)
@@ -242,22 +243,38 @@ impl PostalCodeQuery {
         };
         let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, count);
         connection.edges.extend(page.items.into_iter().map(|(code, distance_meters)| {
-            let cursor = Cursor(PageKey::number(code.id.get().into()));
-            Edge::with_additional_fields(cursor, PostalCode(code), Distance { distance_meters })
+            let id = code.id.get();
+            let key = distance_meters.map_or_else(|| by_number(id), |distance| by_distance(distance, id));
+            Edge::with_additional_fields(Cursor(key), PostalCode(code), Distance { distance_meters })
         }));
         Ok(connection)
     }
 }
 
-/// A page of a list that is known as a whole.
+/// The place of a postal code in a list by number.
+fn by_number(id: i32) -> PageKey {
+    PageKey::number(id.into())
+}
+
+/// The place of a postal code in a list by distance. The bits of distances, which are not negative, are ordered as they are.
+fn by_distance(meters: f64, id: i32) -> PageKey {
+    PageKey { value: Some(KeyPart::Number(meters.to_bits() as i64)), id: KeyPart::Number(id.into()) }
+}
+
+/// A page of a list by distance that is known as a whole.
 fn slice(found: Vec<(StoredPostalCode, f64)>, request: &PageRequest) -> Page<(StoredPostalCode, f64)> {
-    let place = |key: &PageKey| found.iter().position(|(code, _)| PageKey::number(code.id.get().into()) == *key);
-    let start = request.after.as_ref().and_then(place).map_or(0, |place| place + 1);
-    let end = request.before.as_ref().and_then(place).unwrap_or(found.len()).max(start);
+    let place = |key: &PageKey| match (&key.value, &key.id) {
+        (Some(KeyPart::Number(distance)), KeyPart::Number(id)) => Some((*distance, *id)),
+        _ => None,
+    };
+    let places: Vec<_> = found.iter().map(|(code, meters)| place(&by_distance(*meters, code.id.get()))).collect();
+    let start = request.after.as_ref().map_or(0, |after| places.partition_point(|at| *at <= place(after)));
+    let end = request.before.as_ref().map_or(found.len(), |before| places.partition_point(|at| *at < place(before)));
+    let end = end.max(start);
     let (start, end) = if request.from_end {
         (end.saturating_sub(request.limit).max(start), end)
     } else {
         (start, (start + request.limit).min(end))
     };
-    store::Page { has_previous: start > 0, has_next: end < found.len(), items: found[start..end].to_vec() }
+    Page { has_previous: start > 0, has_next: end < found.len(), items: found[start..end].to_vec() }
 }

@@ -1,26 +1,28 @@
 //! Scalars that JSON has no exact form for.
 
+use std::fmt::Display;
+
 use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use paystats_core::domain;
 
-/// An exact decimal as a string, such as `"1276112517.0410399995"`: no float is ever involved. A single amount has at most 18
-/// digits before the point and 16 after it. Whole numbers are also read from JSON numbers.
+/// An exact amount.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal(pub domain::Amount);
 
+/// An exact decimal as a string, such as `"1276112517.0410399995"`: no float is ever involved. A single amount has at most 18
+/// digits before the point and 16 after it. Whole numbers are also read from JSON numbers.
 #[Scalar]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let text = match &value {
-            Value::String(text) => text.clone(),
+        let text = match value {
+            Value::String(text) => text,
             Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
-            Value::Number(_) => {
-                let reason = "a JSON number with decimals is not exact: write the amount as a string";
-                return Err(InputValueError::custom(reason));
+            Value::Number(number) => {
+                return refused(format!("{number} is not exact as a number: write it as a string"));
             }
-            _ => return Err(InputValueError::expected_type(value)),
+            other => return refused(format!("{other} is not an amount such as \"10.5\"")),
         };
-        text.parse().map(Self).map_err(|reason| InputValueError::custom(format!("\"{text}\" {reason}")))
+        text.parse().map(Self).or_else(|reason| refused(format!("\"{text}\" {reason}")))
     }
 
     fn to_value(&self) -> Value {
@@ -28,18 +30,17 @@ impl ScalarType for Decimal {
     }
 }
 
-/// A calendar month such as `"2015-01"`, from 1900-01 to 2199-12.
+/// A month.
 #[derive(Clone, Copy, Debug)]
 pub struct Month(pub domain::Month);
 
+/// A calendar month such as `"2015-01"`, from 1900-01 to 2199-12.
 #[Scalar]
 impl ScalarType for Month {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::String(text) => {
-                text.parse().map(Self).map_err(|reason| InputValueError::custom(format!("\"{text}\" {reason}")))
-            }
-            _ => Err(InputValueError::expected_type(value)),
+        match value {
+            Value::String(text) => text.parse().map(Self).or_else(|reason| refused(format!("\"{text}\" {reason}"))),
+            other => refused(format!("{other} is not a month such as \"2015-01\"")),
         }
     }
 
@@ -48,20 +49,16 @@ impl ScalarType for Month {
     }
 }
 
-/// A whole number that may pass 32 bits, as a JSON number.
+/// A number of 64 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Long(pub i64);
 
+/// A whole number that may pass 32 bits, as a JSON number.
 #[Scalar]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::Number(number) => number
-                .as_i64()
-                .map(Self)
-                .ok_or_else(|| InputValueError::custom(format!("{number} is not a whole number of 64 bits"))),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        let number = if let Value::Number(number) = &value { number.as_i64() } else { None };
+        number.map(Self).map_or_else(|| refused(format!("{value} is not a whole number of 64 bits")), Ok)
     }
 
     fn to_value(&self) -> Value {
@@ -76,20 +73,26 @@ impl From<u64> for Long {
     }
 }
 
-/// A GeoJSON object (RFC 7946) in WGS84, as JSON.
+/// GeoJSON that nobody has looked into yet.
 #[derive(Clone, Debug)]
 pub struct GeoJSON(pub serde_json::Value);
 
+/// A GeoJSON object (RFC 7946) in WGS84, as JSON.
 #[Scalar]
 impl ScalarType for GeoJSON {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::Object(_) => value.into_json().map(Self).map_err(|_| InputValueError::custom("this is not JSON")),
-            _ => Err(InputValueError::expected_type(value)),
+        match value {
+            object @ Value::Object(_) => object.into_json().map(Self).or_else(|_| refused("this is not JSON")),
+            other => refused(format!("{other} is not an object such as {{type: \"Polygon\", coordinates: …}}")),
         }
     }
 
     fn to_value(&self) -> Value {
         Value::from_json(self.0.clone()).unwrap_or_default()
     }
+}
+
+/// Refuses a value. Worded by us in every case, and so told apart from a document that does not fit the schema.
+fn refused<T: ScalarType + async_graphql::InputType>(reason: impl Display) -> InputValueResult<T> {
+    Err(InputValueError::custom(reason))
 }

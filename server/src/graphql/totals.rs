@@ -192,9 +192,7 @@ pub async fn scope<'a>(
     context: &Context<'a>,
     filter: Option<StatsFilter>,
 ) -> Result<(&'a Actions, Arc<PaystatScope>), ActionError> {
-    let actions: &Actions = context.data_unchecked();
-    let scope = actions.scope(filter.unwrap_or_default().try_into()?).await?;
-    Ok((actions, Arc::new(scope)))
+    Ok((context.data_unchecked(), batch::scope(context, filter.unwrap_or_default()).await?))
 }
 
 /// The keys that a client wants series to be split by.

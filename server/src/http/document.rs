@@ -1,8 +1,10 @@
 //! What a transport has to know about a document before it runs: that it parses, that it can be validated in reasonable time, which
-//! operation is meant, and that the variables which this operation requires are there.
+//! operation is meant, that the variables which this operation requires are there, and what its answers have to look like.
 //!
 //! The executor would find most of this too, but later and without saying which kind of failure it was: the kind of operation decides
 //! whether a request is allowed on its transport, and a missing variable would surface as the failure of a field.
+
+use std::sync::Arc;
 
 use async_graphql::{
     Request, ServerError, Value, Variables,
@@ -12,7 +14,10 @@ use async_graphql::{
     },
 };
 
-use super::response::{Code, with_code};
+use super::{
+    completion::{Completion, Types},
+    response::{Code, with_code},
+};
 
 /// How many selections a document may have with every fragment written out wherever it is spread, which is how the executor walks
 /// through it. A kilobyte in which each fragment spreads the next one twice would otherwise keep a core busy for hours.
@@ -21,17 +26,21 @@ const MAX_SELECTIONS: usize = 10_000;
 /// How deep selections may nest, counted the same way. The schema has a smaller limit for what it answers; this one is for our own stack.
 const MAX_DEPTH: usize = 64;
 
-/// Parses the document of `request`, keeps it there so that it is parsed once, and returns the kind of operation that will run.
+/// Parses the document of `request`, keeps it there as the executor needs it, so that it is parsed once, and returns what it is about.
 ///
 /// # Errors
 /// What the specification calls request errors: nothing has run, and the answer has no `data`.
-pub(super) fn inspect(request: &mut Request) -> Result<Inspected, ServerError> {
-    let document = parse_query(&request.query).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
+pub(super) fn inspect(request: &mut Request, types: &Arc<Types>) -> Result<Inspected, ServerError> {
+    let mut document = parse_query(&request.query).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
     check_size(&document)?;
     let operation = select(&document, request.operation_name.as_deref())?;
-    let inspected = Inspected { kind: operation.ty, variables: check_variables(operation, &request.variables) };
+    let variables = check_variables(operation, &request.variables);
+    fill_in_conditions(operation, &mut request.variables);
+    let completion = Completion::new(types.clone(), &document, operation, &request.variables);
+    let kind = operation.ty;
+    completion.rewrite(&mut document);
     request.set_parsed_query(document);
-    Ok(inspected)
+    Ok(Inspected { kind, variables, completion })
 }
 
 /// What [`inspect`] found out. The kind is known even if variables are missing, since it decides first what to answer.
@@ -41,6 +50,8 @@ pub(super) struct Inspected {
     pub(super) kind: OperationType,
     /// Whether every variable that must have a value has one.
     pub(super) variables: Result<(), ServerError>,
+    /// For every response to the operation.
+    pub(super) completion: Completion,
 }
 
 fn check_size(document: &ExecutableDocument) -> Result<(), ServerError> {
@@ -107,6 +118,15 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
     Ok(())
 }
 
+/// The executor knows the defaults of variables, but forgets them where `@skip` and `@include` name one.
+fn fill_in_conditions(operation: &OperationDefinition, variables: &mut Variables) {
+    for definition in &operation.variable_definitions {
+        if let Some(Value::Boolean(default)) = definition.node.default_value.as_ref().map(|default| &default.node) {
+            variables.entry(definition.node.name.node.clone()).or_insert(Value::Boolean(*default));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -117,6 +137,10 @@ mod tests {
         let mut request = Request::new(query).variables(Variables::from_json(variables));
         request.operation_name = operation_name.map(str::to_owned);
         request
+    }
+
+    fn inspect(request: &mut Request) -> Result<Inspected, ServerError> {
+        super::inspect(request, &Arc::default())
     }
 
     fn kind(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {

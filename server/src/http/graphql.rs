@@ -14,7 +14,8 @@ use axum::{
 
 use super::{
     accept::{self, MediaType},
-    document,
+    compression::compression,
+    document::{self, Inspected},
     options::GraphqlOptions,
     rejection::Rejection,
     request,
@@ -26,7 +27,7 @@ use super::{
 pub fn graphql_routes<E: Executor>(executor: E, options: GraphqlOptions) -> Router {
     let endpoint = Endpoint { executor, options: Arc::new(options) };
     // `any`, because the router's own answers to other methods, and its HEAD for every GET, are not ours.
-    Router::new().route("/graphql", any(serve::<E>)).with_state(endpoint)
+    Router::new().route("/graphql", any(serve::<E>)).layer(compression()).with_state(endpoint)
 }
 
 /// What every request on the route shares.
@@ -58,20 +59,24 @@ async fn answer<E: Executor>(endpoint: &Endpoint<E>, parts: Parts, body: Body) -
         Method::GET => request::from_uri(&parts.uri)?,
         _ => request::from_body(&parts.headers, body, endpoint.options.max_body_bytes).await?,
     };
-    let inspected = match document::inspect(&mut request) {
+    let Inspected { kind, variables, completion } = match document::inspect(&mut request, &endpoint.options.types) {
         Ok(inspected) => inspected,
         Err(error) => return Ok(Answer::failed(error)),
     };
-    match inspected.kind {
+    match kind {
         OperationType::Mutation if parts.method == Method::GET => return Err(Rejection::MutationByGet),
         OperationType::Subscription => return Err(Rejection::SubscriptionOverHttp),
         OperationType::Query | OperationType::Mutation => {}
     }
-    if let Err(error) = inspected.variables {
+    if let Err(error) = variables {
         return Ok(Answer::failed(error));
     }
-    let execution = async { endpoint.executor.execute((endpoint.options.prepare)(request)).await };
-    Ok(or_internal_error(execution).await.map_or_else(Answer::failed, Answer::new))
+    let execution = async {
+        let mut executed = endpoint.executor.execute((endpoint.options.prepare)(request)).await;
+        completion.complete(&mut executed);
+        Answer::new(executed)
+    };
+    Ok(or_internal_error(execution).await.unwrap_or_else(Answer::failed))
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //!
 //! `run` merges the three routers into one and serves it. The GraphQL endpoint is our own transport, written from two specifications:
 //! [GraphQL over HTTP] for POST and GET, and [graphql-transport-ws] for WebSockets. It knows no schema: anything that is an
-//! [`Executor`](async_graphql::Executor) can stand behind it.
+//! [`Executor`](async_graphql::Executor) can stand behind it, and [`Types`] tell what its answers may look like.
 //!
 //! [GraphQL over HTTP]: https://graphql.github.io/graphql-over-http/draft/
 //! [graphql-transport-ws]: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 mod accept;
+mod completion;
+mod compression;
 mod document;
 mod graphql;
 mod health;
@@ -20,6 +22,7 @@ mod response;
 mod toy;
 mod websocket;
 
+pub use completion::Types;
 pub use graphql::graphql_routes;
 pub use health::health_routes;
 pub use options::GraphqlOptions;

@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_graphql::Request;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::Types;
+
 /// Settings of the endpoint that [`graphql_routes`](super::graphql_routes) builds. [`Default`] is meant for production.
 #[derive(Clone)]
 pub struct GraphqlOptions {
@@ -17,6 +19,9 @@ pub struct GraphqlOptions {
     pub keep_alive: Duration,
     /// The largest message a WebSocket client may send, in bytes; a larger one closes the socket with 1009. Default: 1 MiB.
     pub max_message_bytes: usize,
+    /// The types of the executor's schema. With them an answer is in the query's order and null only where it may be; without, which is
+    /// the default, it is in that order.
+    pub types: Arc<Types>,
     /// Called once for each operation before it runs, to attach what lives as long as one request: data loaders, the caller.
     pub prepare: Arc<dyn Fn(Request) -> Request + Send + Sync>,
     /// Cancelled when the server stops. Every WebSocket is then closed with 1001, which makes clients reconnect elsewhere.
@@ -33,6 +38,7 @@ impl Default for GraphqlOptions {
             connection_init_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),
             max_message_bytes: 1024 * 1024,
+            types: Arc::default(),
             prepare: Arc::new(|request| request),
             shutdown: CancellationToken::new(),
             sockets: TaskTracker::new(),

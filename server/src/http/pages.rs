@@ -9,13 +9,24 @@ use axum::{
     Router,
     http::{
         HeaderName, HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::map_response,
     response::Response,
     routing::get,
 };
 use tower_http::services::{ServeDir, ServeFile};
+
+use super::compression::compression;
+
+/// The dashboard needs files of this origin and the API, and nothing else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// GraphiQL also needs workers, fonts and icons written as `data:`, and its editor writes styles into the page.
+const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; \
+                               font-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                               base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const NOT_BUILT: &str = "\
 paystats is running, and its GraphQL API is at /graphql.
@@ -32,6 +43,7 @@ pub fn page_routes(web_dir: Option<PathBuf>) -> Router {
         None => not_built(),
     };
     pages
+        .layer(compression())
         .layer(map_response(|response| async { with_header(response, X_CONTENT_TYPE_OPTIONS, "nosniff") }))
         .layer(map_response(|response| async { with_header(response, REFERRER_POLICY, "same-origin") }))
 }
@@ -44,9 +56,16 @@ fn built(dir: &std::path::Path) -> Router {
             let found = response.status().is_success() || response.status().is_redirection();
             if found { with_header(response, CACHE_CONTROL, "public, max-age=31536000, immutable") } else { response }
         }));
-    let pages = Router::new()
-        .route_service("/graphiql", ServeFile::new(dir.join("graphiql.html")))
+    let graphiql = ServeFile::new(dir.join("graphiql.html"));
+    let graphiql = Router::new()
+        .route_service("/graphiql", graphiql.clone())
+        .route_service("/graphiql.html", graphiql)
+        .layer(map_response(|response| async { with_header(response, CONTENT_SECURITY_POLICY, GRAPHIQL_POLICY) }));
+    let others = Router::new()
         .fallback_service(ServeDir::new(dir))
+        .layer(map_response(|response| async { with_header(response, CONTENT_SECURITY_POLICY, POLICY) }));
+    let pages = graphiql
+        .merge(others)
         .layer(map_response(|response| async { with_header(response, CACHE_CONTROL, "no-cache") }));
     Router::new().nest("/assets", assets).merge(pages)
 }
@@ -96,6 +115,30 @@ mod tests {
             assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
             assert_eq!(headers[REFERRER_POLICY], "same-origin");
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_may_use_what_it_needs_and_nothing_from_elsewhere() {
+        let (_dir, app) = app();
+        let strict = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        for path in ["/", "/index.html", "/favicon.svg", "/nothing"] {
+            let (_, headers, _) = get(app.clone(), path).await;
+            assert_eq!(headers[CONTENT_SECURITY_POLICY], strict, "{path}");
+        }
+        for path in ["/graphiql", "/graphiql.html"] {
+            let (_, headers, _) = get(app.clone(), path).await;
+            let policy: Vec<_> = headers[CONTENT_SECURITY_POLICY].to_str().unwrap().split("; ").collect();
+            let differences = strict.split("; ").filter(|directive| !policy.contains(directive));
+            assert_eq!(differences.collect::<Vec<_>>(), ["style-src 'self'", "img-src 'self'"], "{path}");
+            for directive in
+                ["worker-src 'self'", "font-src 'self'", "img-src 'self' data:", "style-src 'self' 'unsafe-inline'"]
+            {
+                assert!(policy.contains(&directive), "{path}: {directive}");
+            }
+        }
+        let (_, headers, _) = get(app, "/assets/index-BxY1.js").await;
+        assert!(!headers.contains_key(CONTENT_SECURITY_POLICY), "a worker would be under it, not its page");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! An executor's response in the words of the specification: what it serialises to, and which status it earns.
 
-use async_graphql::{Name, PathSegment, Response as Executed, ServerError, Value};
+use async_graphql::{Response as Executed, ServerError, Value};
 use axum::{
     body::Body,
     http::{
@@ -83,13 +83,7 @@ impl Answer {
     /// Takes over what an executor returned. Errors that carry no code get one: [`Code::BadUserInput`] where a value was not of its type,
     /// which async-graphql finds in part while it validates and in part while it resolves, and [`Code::ValidationFailed`] for the request
     /// errors that are left after [`inspect`](super::document::inspect).
-    ///
-    /// async-graphql leaves a field that failed out of its object. The specification wants a `null` there, and clients that keep a cache
-    /// take an absent field for one that they have yet to ask for.
     pub(super) fn new(mut executed: Executed) -> Self {
-        for error in &executed.errors {
-            null_if_absent(&mut executed.data, &error.path);
-        }
         let is_request_error = executed.data == Value::Null
             && !executed.errors.is_empty()
             && executed.errors.iter().all(|error| error.path.is_empty());
@@ -159,17 +153,6 @@ impl Answer {
     }
 }
 
-fn null_if_absent(data: &mut Value, path: &[PathSegment]) {
-    let mut value = data;
-    for segment in path {
-        value = match (value, segment) {
-            (Value::Object(fields), PathSegment::Field(name)) => fields.entry(Name::new(name)).or_insert(Value::Null),
-            (Value::List(items), PathSegment::Index(index)) if *index < items.len() => &mut items[*index],
-            _ => return,
-        };
-    }
-}
-
 /// `errors` come first, as the GraphQL specification recommends, so that a person who reads the answer does not overlook them.
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -189,7 +172,7 @@ impl Serialize for Answer {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::value;
+    use async_graphql::{PathSegment, value};
     use serde_json::json;
 
     use super::*;
@@ -220,16 +203,6 @@ mod tests {
             serde_json::to_string(&answer).unwrap(),
             r#"{"errors":[{"message":"no","path":["a"]}],"data":null}"#
         );
-    }
-
-    #[test]
-    fn a_field_that_failed_is_null_and_not_absent() {
-        let mut executed = Executed::new(value!({"ok": 1, "list": [{"ok": 2}, null]}));
-        for path in [r#"["alias"]"#, r#"["list", 0, "deep", 1]"#, r#"["list", 1, "gone"]"#, r#"["list", 7, "gone"]"#] {
-            executed.errors.push(ServerError::new("no", None).with_path(serde_json::from_str(path).unwrap()));
-        }
-        let written = serde_json::to_value(Answer::new(executed)).unwrap();
-        assert_eq!(written["data"], json!({"ok": 1, "list": [{"ok": 2, "deep": null}, null], "alias": null}));
     }
 
     #[test]

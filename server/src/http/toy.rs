@@ -16,20 +16,22 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::ConnectionPayload;
+use super::{ConnectionPayload, Types};
 
 pub(super) type ToySchema = Schema<Query, Mutation, Subscriptions>;
 
 /// The schema and what can be observed of it from outside.
 pub(super) struct Toy {
     pub(super) schema: ToySchema,
+    pub(super) types: Arc<Types>,
     pub(super) probe: Arc<Probe>,
 }
 
 pub(super) fn toy() -> Toy {
     let probe = Arc::new(Probe { produced: AtomicUsize::new(0), open_streams: watch::Sender::new(0) });
     let schema = Schema::build(Query, Mutation, Subscriptions).data(probe.clone()).finish();
-    Toy { schema, probe }
+    let types = Arc::new(Types::from_sdl(&schema.sdl()).unwrap());
+    Toy { schema, types, probe }
 }
 
 pub(super) struct Probe {

@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode},
 };
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::http::{
     GraphqlOptions, graphql_routes,
@@ -32,7 +33,8 @@ impl Answered {
 
 fn router() -> Router {
     let prepare = Arc::new(|request: async_graphql::Request| request.data(Prepared("with a loader")));
-    graphql_routes(toy::toy().schema, GraphqlOptions { prepare, max_body_bytes: 1000, ..Default::default() })
+    let toy = toy::toy();
+    graphql_routes(toy.schema, GraphqlOptions { types: toy.types, prepare, max_body_bytes: 1000, ..Default::default() })
 }
 
 async fn send(request: Request) -> Answered {
@@ -193,6 +195,25 @@ async fn what_ran_in_part_is_a_success() {
         assert_eq!(nothing_left.status, StatusCode::OK);
         assert_eq!(nothing_left.body["data"], Value::Null);
         assert_eq!(nothing_left.body["errors"][0]["path"], json!(["failsHard"]));
+        let taken_along = post(accept, json!({"query": "{ hello failsHard }"})).await;
+        assert_eq!(taken_along.status, StatusCode::OK);
+        assert_eq!(taken_along.body["data"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_is_compressed_for_clients_that_can_read_it() {
+    for (length, accepted, encoding) in [(2000, "br, gzip", Some("br")), (2000, "gzip", Some("gzip")), (20, "br", None)]
+    {
+        let uri = format!("/graphql?query=%7Bitem(id:%22{}%22)%7D", "x".repeat(length));
+        let request = Request::get(uri).header("accept-encoding", accepted).body(Body::empty()).unwrap();
+        let response = router().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let header =
+            |name| -> Vec<_> { response.headers().get_all(name).iter().map(|it| it.to_str().unwrap()).collect() };
+        assert_eq!(header("content-encoding"), Vec::from_iter(encoding), "{length} {accepted}");
+        let vary = if encoding.is_some() { vec!["accept", "accept-encoding"] } else { vec!["accept"] };
+        assert_eq!(header("vary"), vary);
     }
 }
 

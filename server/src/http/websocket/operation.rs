@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::message::ServerMessage;
 use crate::http::{
-    document,
+    document::{self, Inspected},
     graphql::Endpoint,
     response::{Answer, internal_error, or_internal_error},
 };
@@ -51,10 +51,13 @@ impl Operation {
         };
         let results = async {
             let mut request = request;
-            document::inspect(&mut request).and_then(|inspected| inspected.variables).map_err(|error| vec![error])?;
+            let Inspected { variables, completion, .. } =
+                document::inspect(&mut request, &endpoint.options.types).map_err(|error| vec![error])?;
+            variables.map_err(|error| vec![error])?;
             let request = (endpoint.options.prepare)(request);
             let mut responses = endpoint.executor.execute_stream(request, Some(session));
-            while let Some(executed) = responses.next().await {
+            while let Some(mut executed) = responses.next().await {
+                completion.complete(&mut executed);
                 let answer = Answer::new(executed);
                 if let Some(errors) = answer.request_errors() {
                     return Err(errors.to_vec());
@@ -83,7 +86,8 @@ mod tests {
     }
 
     fn endpoint(toy: &toy::Toy) -> Endpoint<toy::ToySchema> {
-        Endpoint { executor: toy.schema.clone(), options: Arc::new(GraphqlOptions::default()) }
+        let options = GraphqlOptions { types: toy.types.clone(), ..Default::default() };
+        Endpoint { executor: toy.schema.clone(), options: Arc::new(options) }
     }
 
     #[tokio::test]

@@ -46,6 +46,7 @@ fn calm() -> GraphqlOptions {
 
 async fn server(options: GraphqlOptions) -> Server {
     let toy = toy::toy();
+    let options = GraphqlOptions { types: toy.types.clone(), ..options };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = graphql_routes(toy.schema.clone(), options.clone());
@@ -240,6 +241,11 @@ async fn a_field_that_fails_is_part_of_a_result() {
     assert_eq!(message["payload"]["data"], json!({"hello": "world", "fails": null}));
     assert_eq!(message["payload"]["errors"][0]["path"], json!(["fails"]));
     assert_eq!(client.next().await, json!({"type": "complete", "id": "a"}));
+    client.subscribe("b", "{ hello failsHard }").await;
+    let message = client.next().await;
+    assert_eq!((&message["type"], &message["payload"]["data"]), (&json!("next"), &Value::Null));
+    assert_eq!(message["payload"]["errors"][0]["path"], json!(["failsHard"]));
+    assert_eq!(client.next().await, json!({"type": "complete", "id": "b"}));
 }
 
 #[tokio::test]

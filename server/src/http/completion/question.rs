@@ -1,0 +1,111 @@
+//! The question that the executor gets: the client's document with what completion needs to know besides, and without repetitions.
+//!
+//! Nothing is taken away that validation has to see, so what was wrong with the document still is.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Name, Pos, Positioned,
+    parser::types::{DocumentOperations, ExecutableDocument, Field, OperationType, Selection, SelectionSet},
+};
+
+use super::types::{Composite, Types};
+
+/// The key under which every object says its type. Not a name that could stand in a document, so no client's alias is the same.
+pub(super) const TYPE_KEY: &str = "__typename?";
+
+/// Rewrites a document, in which selections nest to a depth that `document` has checked:
+///
+/// - Every object is asked for its type. Behind an interface or a union nothing else tells which fragments applied. And an object of
+///   which all fields failed or none applied is `null` for async-graphql, as if it did not exist; now one field is always there.
+/// - A field that a selection set has twice becomes one. async-graphql resolves both and merges the results, which does a mutation
+///   twice, and loses what is in lists of lists.
+pub(super) fn rewrite(document: &mut ExecutableDocument, types: &Types) {
+    let operations: Vec<_> = match &mut document.operations {
+        DocumentOperations::Single(operation) => vec![operation],
+        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
+    };
+    for operation in operations {
+        let kind = operation.node.ty;
+        let Some(root) = types.root(kind) else { continue };
+        let set = &mut operation.node.selection_set.node;
+        rewrite_set(set, root, types);
+        // Each field of a subscription is a stream of its own.
+        if kind != OperationType::Subscription {
+            ask_for_type(set);
+        }
+    }
+    for fragment in document.fragments.values_mut() {
+        if let Some(on) = types.named(&fragment.node.type_condition.node.on.node) {
+            rewrite_set(&mut fragment.node.selection_set.node, on, types);
+        }
+    }
+}
+
+fn rewrite_set(set: &mut SelectionSet, on: &Composite, types: &Types) {
+    merge_repeated(set);
+    for selection in &mut set.items {
+        match &mut selection.node {
+            Selection::Field(field) => {
+                let returned = on.field(&field.node.name.node).and_then(|returned| types.base_of(returned));
+                let inner = &mut field.node.selection_set.node;
+                // A field whose selections are missing, or must not be there, is left for validation to find.
+                if let Some(returned) = returned.filter(|_| !inner.items.is_empty()) {
+                    rewrite_set(inner, returned, types);
+                    ask_for_type(inner);
+                }
+            }
+            Selection::InlineFragment(fragment) => {
+                let on = match &fragment.node.type_condition {
+                    Some(condition) => types.named(&condition.node.on.node),
+                    None => Some(on),
+                };
+                if let Some(on) = on {
+                    rewrite_set(&mut fragment.node.selection_set.node, on, types);
+                }
+            }
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+}
+
+/// Last, so that taking it away leaves the others in their places.
+fn ask_for_type(set: &mut SelectionSet) {
+    let nowhere = Pos::default();
+    let field = Field {
+        alias: Some(Positioned::new(Name::new(TYPE_KEY), nowhere)),
+        name: Positioned::new(Name::new("__typename"), nowhere),
+        arguments: Vec::new(),
+        directives: Vec::new(),
+        selection_set: Positioned::default(),
+    };
+    set.items.push(Positioned::new(Selection::Field(Positioned::new(field, nowhere)), nowhere));
+}
+
+fn merge_repeated(set: &mut SelectionSet) {
+    let mut places: HashMap<Name, usize> = HashMap::new();
+    let mut merged: Vec<Positioned<Selection>> = Vec::with_capacity(set.items.len());
+    for mut selection in std::mem::take(&mut set.items) {
+        if let Selection::Field(field) = &mut selection.node {
+            let place = *places.entry(field.node.response_key().node.clone()).or_insert(merged.len());
+            if let Some(Selection::Field(first)) = merged.get_mut(place).map(|selection| &mut selection.node)
+                && is_repeated(&first.node, &field.node)
+            {
+                first.node.selection_set.node.items.append(&mut field.node.selection_set.node.items);
+                continue;
+            }
+        }
+        merged.push(selection);
+    }
+    set.items = merged;
+}
+
+/// Whether one field can stand for both; if it cannot, they are in conflict or one of them depends on a condition.
+fn is_repeated(first: &Field, second: &Field) -> bool {
+    let is_leaf = |field: &Field| field.selection_set.node.items.is_empty();
+    first.name == second.name
+        && first.arguments == second.arguments
+        && first.directives.is_empty()
+        && second.directives.is_empty()
+        && is_leaf(first) == is_leaf(second)
+}
