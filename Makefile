@@ -11,10 +11,10 @@ HAS_NODE := $(shell npm --version >/dev/null 2>&1 && node -p '(([a, b]) => a > 2
 NO_NODE := Node.js 20.19 or newer is not here
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt engines web schema clean
+.PHONY: help run test lint fmt engines web schema bench-load clean
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: engines web ## Build and start everything on http://127.0.0.1:8080, with a demo data set; Ctrl-C stops it
 	cargo build --profile $(PROFILE) -p paystats-standalone
@@ -60,6 +60,9 @@ endif
 schema: ## Write schema.graphql
 	cargo run --quiet -p paystats-server --bin schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
+
+bench-load: engines ## Measure loads beside insert_many; ROWS=10000000 for a larger file
+	cargo run --release -p paystats-bench --bin bench-load -- --rows $(or $(ROWS),2000000)
 
 clean: ## Remove all that was built or installed; data in .paystats/ stays
 	cargo clean

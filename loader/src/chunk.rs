@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Rows that are written together, at most.
-const BATCH_ROWS: usize = 1_000;
+const BATCH_ROWS: usize = 4_000;
 /// Bytes of source that are written together, about; a single record may have more.
 const BATCH_BYTES: u64 = 2 << 20;
 
@@ -82,11 +82,13 @@ struct Batch<'a, R: Rows> {
     load: &'a Load,
     rows: Vec<(u64, R::Row)>,
     rejections: Vec<Rejection>,
+    /// Whether the rows of the batch before were new.
+    likely_new: bool,
 }
 
 impl<'a, R: Rows> Batch<'a, R> {
     fn new(store: &'a Store, load: &'a Load) -> Self {
-        Self { store, load, rows: Vec::new(), rejections: Vec::new() }
+        Self { store, load, rows: Vec::new(), rejections: Vec::new(), likely_new: true }
     }
 
     fn len(&self) -> usize {
@@ -104,7 +106,8 @@ impl<'a, R: Rows> Batch<'a, R> {
         let mut counts = Counts::default();
         let Some(lines) = self.lines() else { return Ok(counts) };
         if !self.rows.is_empty() {
-            let outcomes = R::write(self.store, self.load.number, &self.rows).await?;
+            let outcomes = R::write(self.store, self.load.number, &self.rows, self.likely_new).await?;
+            self.likely_new = outcomes.iter().all(|outcome| *outcome == RowOutcome::Inserted);
             for ((line, row), outcome) in self.rows.iter().zip(outcomes) {
                 match outcome {
                     RowOutcome::Inserted => counts.inserted += 1,

@@ -32,7 +32,7 @@ use tracing::info;
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
-/// | `PAYSTATS_LOADER_CONCURRENCY` | chunks that this process works on at once | number of cores |
+/// | `PAYSTATS_LOADER_CONCURRENCY` | chunks that this process works on at once | twice the number of cores |
 /// | `PAYSTATS_CHUNK_BYTES` | least size of a chunk, in bytes | `8388608` (8 MiB) |
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
@@ -47,7 +47,8 @@ impl LoaderConfig {
     pub fn from_env() -> Result<Self, ConfigError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            concurrency: number("PAYSTATS_LOADER_CONCURRENCY", cores as u64, 1..=1_024)? as usize,
+            // While one worker waits for MongoDB another one parses.
+            concurrency: number("PAYSTATS_LOADER_CONCURRENCY", 2 * cores as u64, 1..=1_024)? as usize,
             chunk_bytes: number("PAYSTATS_CHUNK_BYTES", 8 << 20, 1..=1 << 40)?,
         })
     }

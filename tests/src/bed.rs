@@ -146,7 +146,7 @@ impl TestBed {
     /// Writes `count` postal codes with the numbers 1, 2, … ([`sources::postal_code`]) to the store, past any load.
     pub async fn insert_postal_codes(&self, count: i32) -> Vec<PostalCodeId> {
         let codes: Vec<_> = (1..=count).map(|id| (1, sources::postal_code(id))).collect();
-        self.store().postal_codes.write_load(0, &codes).await.unwrap();
+        self.store().postal_codes.write_load(0, &codes, false).await.unwrap();
         codes.into_iter().map(|(_, code)| code.id).collect()
     }
 
@@ -221,7 +221,7 @@ async fn remove(config: &Config) {
 }
 
 /// Sends logs where the test runner shows them for failed tests only.
-fn show_logs() {
+pub(crate) fn show_logs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let filter = std::env::var("PAYSTATS_LOG").unwrap_or_else(|_| "warn".to_owned());

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use ureq::http::HeaderMap;
 
-use crate::{PATIENCE, TestBed, eventually};
+use crate::{PATIENCE, TestBed, bed::show_logs, eventually};
 
 /// Longest that a field may take, unless a test says otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -60,6 +60,7 @@ impl RunningServer {
     }
 
     async fn start_on(store: Store, config: Config, deadline: Duration) -> Self {
+        show_logs();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -175,7 +176,13 @@ pub struct Subscription(client::Subscription);
 impl Subscription {
     /// What it tells next; `None` when it is complete.
     pub async fn next(&mut self) -> Option<Value> {
-        timeout(PATIENCE, self.0.next()).await.expect("a subscription goes on").unwrap()
+        self.try_next().await.unwrap()
+    }
+
+    /// What it tells next, or the error that ends it.
+    pub async fn try_next(&mut self) -> Result<Option<Value>, String> {
+        let next = timeout(PATIENCE, self.0.next()).await.expect("a subscription goes on");
+        next.map_err(|error| error.to_string())
     }
 
     /// All that it tells until it is complete.
@@ -189,8 +196,7 @@ impl Subscription {
 
     /// The error that it tells next, as `message (CODE)`.
     pub async fn refusal(&mut self) -> String {
-        let next = timeout(PATIENCE, self.0.next()).await.expect("a subscription goes on");
-        next.expect_err("the subscription is refused").to_string()
+        self.try_next().await.expect_err("the subscription is refused")
     }
 }
 

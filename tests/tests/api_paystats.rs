@@ -58,7 +58,7 @@ async fn bed_with(rows: &[Paystat]) -> (TestBed, RunningServer) {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(30).await;
     let lines: Vec<_> = rows.iter().cloned().map(|row| (2, row)).collect();
-    bed.store().paystats.write_load(0, &lines).await.unwrap();
+    bed.store().paystats.write_load(0, &lines, false).await.unwrap();
     let server = bed.start_server().await;
     (bed, server)
 }

@@ -435,7 +435,7 @@ async fn a_postal_code_with_paystats_stays() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
     bed.insert_postal_codes(2).await;
-    bed.store().paystats.write_load(0, &[(2, paystat(5))]).await.unwrap();
+    bed.store().paystats.write_load(0, &[(2, paystat(5))], false).await.unwrap();
 
     let refusal = "CONFLICT: postal code 1 has paystats: delete them first";
     assert_eq!(delete(&server, "1").await.refusal(), refusal);
@@ -679,7 +679,7 @@ async fn a_cursor_of_another_list_is_refused() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
     bed.insert_postal_codes(2).await;
-    bed.store().paystats.write_load(0, &[(2, paystat(5))]).await.unwrap();
+    bed.store().paystats.write_load(0, &[(2, paystat(5))], false).await.unwrap();
     let query = "{
         byAmount: paystats(orderBy: { field: AMOUNT }) { ...end }
         near: postalCodes(filter: { near: { longitude: 0, latitude: 0, maxDistanceMeters: 10000000 } }) {

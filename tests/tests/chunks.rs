@@ -55,7 +55,7 @@ async fn load_hard_source(loaders: &[LoaderConfig]) -> (Outcome, Load) {
             (1, if place % 2 == 0 { row.clone() } else { Paystat { amount: paystat(1).amount, ..row.clone() } })
         })
         .collect();
-    bed.store().paystats.write_load(0, &known).await.unwrap();
+    bed.store().paystats.write_load(0, &known, false).await.unwrap();
     let running: Vec<_> = loaders.iter().map(|loader| bed.start_loader(loader.clone())).collect();
     let load = bed.load(LoadEntity::Paystats, hard_source(&rows)).await;
     let outcome = outcome(&bed, &load).await;

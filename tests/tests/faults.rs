@@ -212,9 +212,9 @@ async fn a_load_does_not_overwrite_what_a_newer_load_wrote() {
 
     // A worker of the older load wakes up with a batch that it read long ago.
     let rows: Vec<_> = (1..=50).map(|id| (1 + id as u64, paystat(id * 1_000))).collect();
-    let outcomes = bed.store().paystats.write_load(new.number, &rows[..1]).await.unwrap();
+    let outcomes = bed.store().paystats.write_load(new.number, &rows[..1], false).await.unwrap();
     assert_eq!(outcomes, [RowOutcome::Inserted]);
-    let outcomes = bed.store().paystats.write_load(old.number, &rows[..2]).await.unwrap();
+    let outcomes = bed.store().paystats.write_load(old.number, &rows[..2], false).await.unwrap();
     assert_eq!(outcomes, [RowOutcome::Unchanged, RowOutcome::Inserted]);
 }
 

@@ -12,7 +12,7 @@ mod error;
 mod events;
 mod work;
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::{
     Client, ConnectOptions, Event,
@@ -72,6 +72,11 @@ impl Bus {
     /// Whether the connection stands.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// How often the connection was made: more than before where NATS was away and is back.
+    pub fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// Fails at once while NATS is away, instead of after the time that a request waits.

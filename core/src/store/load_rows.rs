@@ -1,7 +1,8 @@
 //! Writing a batch of a load's rows so that doing it twice, late, or beside another load leaves the same store.
 //!
-//! The existing documents of the batch are read first; new rows are inserted, changed ones replaced unless a newer load
-//! or a later edit wrote them, equal ones left alone. What races with another writer is read again and judged again.
+//! The existing documents of the batch are read first, unless the rows are likely to be new; new rows are inserted, changed
+//! ones replaced unless a newer load or a later edit wrote them, equal ones left alone. What races with another writer is read
+//! again and judged again.
 
 use std::collections::HashMap;
 
@@ -63,13 +64,20 @@ const MAX_ROUNDS: usize = 20;
 /// Bytes of one `update` command, well below the 48 MB that a message may have.
 const UPDATE_COMMAND_BYTES: usize = 16 << 20;
 
-/// Writes `rows`, marked as inserted by their load and line, and tells for each what became of it.
+/// Writes `rows`, marked as inserted by their load and line, and tells for each what became of it. Rows that are
+/// `likely_new` are inserted without a look at what is there; the unique index finds those that are not.
 pub(super) async fn write_rows<D: LoadedDocument>(
     collection: &Collection<D>,
     mut rows: Vec<D>,
+    likely_new: bool,
 ) -> Result<Vec<RowOutcome>, StoreError> {
     let mut outcomes: Vec<Option<RowOutcome>> = vec![None; rows.len()];
     let mut collided = vec![false; rows.len()];
+    if likely_new {
+        let all: Vec<usize> = (0..rows.len()).collect();
+        insert(collection, &rows, &all, &mut outcomes, &mut collided).await?;
+        collided.fill(false);
+    }
     for _ in 0..MAX_ROUNDS {
         let open: Vec<usize> = (0..rows.len()).filter(|&row| outcomes[row].is_none()).collect();
         if open.is_empty() {

@@ -185,11 +185,16 @@ impl Paystats {
         removed.map(StoredPaystat::try_from).transpose()
     }
 
-    /// Writes rows of load `load`, each with its line.
-    pub async fn write_load(&self, load: i64, rows: &[(u64, Paystat)]) -> Result<Vec<RowOutcome>, StoreError> {
+    /// Writes rows of load `load`, each with its line. `likely_new`: the rows before them were new.
+    pub async fn write_load(
+        &self,
+        load: i64,
+        rows: &[(u64, Paystat)],
+        likely_new: bool,
+    ) -> Result<Vec<RowOutcome>, StoreError> {
         let documents =
             rows.iter().map(|(line, paystat)| PaystatDocument::new(paystat, Provenance::insert(load, *line))).collect();
-        write_rows(&self.paystats, documents).await
+        write_rows(&self.paystats, documents, likely_new).await
     }
 
     /// Writes to the postal code that a paystat is about to name, in the same transaction, so that deleting it at the same time

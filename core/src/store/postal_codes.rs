@@ -269,13 +269,18 @@ impl PostalCodes {
         }
     }
 
-    /// Writes rows of load `load`, each with its line.
-    pub async fn write_load(&self, load: i64, rows: &[(u64, PostalCode)]) -> Result<Vec<RowOutcome>, StoreError> {
+    /// Writes rows of load `load`, each with its line. `likely_new`: the rows before them were new.
+    pub async fn write_load(
+        &self,
+        load: i64,
+        rows: &[(u64, PostalCode)],
+        likely_new: bool,
+    ) -> Result<Vec<RowOutcome>, StoreError> {
         let documents = rows
             .iter()
             .map(|(line, code)| document(code, Provenance::insert(load, *line)))
             .collect::<Result<_, _>>()?;
-        write_rows(&self.codes, documents).await
+        write_rows(&self.codes, documents, likely_new).await
     }
 
     async fn heads(&self, filter: Document) -> Result<Vec<StoredPostalCode>, StoreError> {

@@ -25,11 +25,13 @@ pub trait Rows: Send + Sync + Sized {
     /// Reads one record, which starts on `line`.
     fn parse(&self, record: &ByteRecord, line: u64) -> Result<Self::Row, Rejection>;
 
-    /// Writes rows, each with its line, of load number `load`, and tells for each what became of it.
+    /// Writes rows, each with its line, of load number `load`, and tells for each what became of it. `likely_new`: the rows before
+    /// them were new.
     fn write(
         store: &Store,
         load: i64,
         rows: &[(u64, Self::Row)],
+        likely_new: bool,
     ) -> impl Future<Output = Result<Vec<RowOutcome>, StoreError>> + Send;
 
     /// The id of a row.

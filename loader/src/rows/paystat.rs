@@ -49,8 +49,13 @@ impl Rows for PaystatRows {
         Ok(row)
     }
 
-    async fn write(store: &Store, load: i64, rows: &[(u64, Paystat)]) -> Result<Vec<RowOutcome>, StoreError> {
-        store.paystats.write_load(load, rows).await
+    async fn write(
+        store: &Store,
+        load: i64,
+        rows: &[(u64, Paystat)],
+        likely_new: bool,
+    ) -> Result<Vec<RowOutcome>, StoreError> {
+        store.paystats.write_load(load, rows, likely_new).await
     }
 
     fn id(row: &Paystat) -> String {

@@ -40,8 +40,13 @@ impl Rows for PostalCodeRows {
         })
     }
 
-    async fn write(store: &Store, load: i64, rows: &[(u64, PostalCode)]) -> Result<Vec<RowOutcome>, StoreError> {
-        store.postal_codes.write_load(load, rows).await
+    async fn write(
+        store: &Store,
+        load: i64,
+        rows: &[(u64, PostalCode)],
+        likely_new: bool,
+    ) -> Result<Vec<RowOutcome>, StoreError> {
+        store.postal_codes.write_load(load, rows, likely_new).await
     }
 
     fn id(row: &PostalCode) -> String {

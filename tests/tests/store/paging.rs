@@ -74,7 +74,7 @@ async fn paystats_come_in_every_order_in_both_directions_with_equal_ones_by_numb
         row.month = month(random.choice(["2014-12", "2015-01", "2015-02"]).unwrap());
     }
     let lines: Vec<_> = rows.iter().map(|row| (1, row.clone())).collect();
-    bed.store().paystats.write_load(0, &lines).await.unwrap();
+    bed.store().paystats.write_load(0, &lines, false).await.unwrap();
 
     let adults = PaystatScope { ages: Some(vec![AgeGroup::From35To44, AgeGroup::From65]), ..PaystatScope::default() };
     for scope in [PaystatScope::default(), adults] {

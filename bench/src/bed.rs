@@ -1,0 +1,117 @@
+//! What a benchmark runs on: engines of its own, a data lake, and a fresh database and fresh streams for each part.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use futures_util::StreamExt;
+use paystats_core::{
+    bus::Work,
+    config::{BusConfig, Config, Secret, StoreConfig},
+    datalake::Datalake,
+    engines::Engines,
+    load::{Counts, LoadEntity, LoadEvent, LoadState},
+    store::{NewLoad, Store},
+};
+use paystats_standalone::engines::LocalEngines;
+use tempfile::TempDir;
+
+/// What mongod may cache, in GB.
+const CACHE_GB: f64 = 4.0;
+
+/// Engines and a data lake.
+pub struct Bed {
+    engines: LocalEngines,
+    folder: TempDir,
+    places: AtomicU32,
+}
+
+/// A database and streams that nothing else uses.
+pub struct Place {
+    pub config: Config,
+    engines: Engines,
+    client: mongodb::Client,
+}
+
+impl Bed {
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("paystats-bench-").tempdir()?;
+        fs::create_dir(folder.path().join("datalake"))?;
+        let engines = LocalEngines::start(folder.path(), CACHE_GB).await?;
+        Ok(Self { engines, folder, places: AtomicU32::new(0) })
+    }
+
+    pub fn datalake(&self) -> PathBuf {
+        self.folder.path().join("datalake")
+    }
+
+    pub async fn place(&self) -> Result<Place> {
+        let name = format!("bench{}", self.places.fetch_add(1, Ordering::Relaxed));
+        let uri = self.engines.mongod.uri();
+        let config = Config {
+            store: StoreConfig { uri: Secret::new(&uri), database: name.clone() },
+            bus: BusConfig {
+                url: Secret::new(self.engines.nats_server.url()),
+                prefix: name,
+                ack_wait: Duration::from_secs(10),
+            },
+            datalake: self.datalake(),
+        };
+        let engines = Engines::connect(Store::new(&config.store).await?, &config).await;
+        Ok(Place { engines, client: mongodb::Client::with_uri_str(uri).await?, config })
+    }
+
+    pub async fn stop(self) -> Result<()> {
+        self.engines.stop().await
+    }
+}
+
+impl Place {
+    pub fn database(&self) -> mongodb::Database {
+        self.client.database(&self.config.store.database)
+    }
+
+    /// Loads a source; the time runs from its acceptance to its end.
+    pub async fn load(&self, entity: LoadEntity, source: &str) -> Result<(Counts, f64)> {
+        let Engines { store, bus } = &self.engines;
+        let found = Datalake::new(&self.config.datalake).head(source).await?;
+        let mut events = bus.load_events().await?.events;
+        let start = Instant::now();
+        let new = NewLoad {
+            entity,
+            source: source.to_owned(),
+            source_size_bytes: found.size_bytes,
+            source_fingerprint: found.fingerprint(),
+            idempotency_key: None,
+        };
+        let load = store.loads.insert(new).await?;
+        bus.publish_work(Work::Plan { load: load.id }).await?;
+        store.loads.set_published(load.id).await?;
+        while let Some(event) = events.next().await {
+            let (id, event) = event?;
+            if let (true, LoadEvent::Finished { progress }) = (id == load.id, event.event) {
+                if progress.state != LoadState::Succeeded {
+                    bail!("{source}: {}", progress.error.unwrap_or_default());
+                }
+                return Ok((progress.counts, start.elapsed().as_secs_f64()));
+            }
+        }
+        bail!("the events ended before the load of {source}")
+    }
+
+    pub async fn remove(self) -> Result<()> {
+        self.database().drop().await.context("removing a database")?;
+        self.client.shutdown().await;
+        Ok(())
+    }
+}
+
+/// The folder of this program, where Cargo also puts the loader.
+pub fn programs() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
+}

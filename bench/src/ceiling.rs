@@ -1,0 +1,88 @@
+//! How fast MongoDB takes documents like ours at all: built before the clock starts, inserted in the best batches on the best number
+//! of connections.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use mongodb::{
+    Collection, IndexModel,
+    bson::{DateTime, Decimal128, RawDocumentBuf, doc},
+};
+
+use crate::bed::Bed;
+
+/// How documents are inserted.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub batch: usize,
+    pub concurrency: usize,
+}
+
+/// Documents of the search.
+const SEARCH_ROWS: u64 = 200_000;
+
+/// The fastest shape.
+pub async fn search(bed: &Bed) -> Result<Shape> {
+    let mut best = (Shape { batch: 1_000, concurrency: 2 }, 0.0);
+    for batch in [1_000, 3_000, 10_000] {
+        for concurrency in [1, 2, 3, 4] {
+            let shape = Shape { batch, concurrency };
+            let rate = measure(bed, SEARCH_ROWS, shape).await?;
+            if rate > best.1 {
+                best = (shape, rate);
+            }
+        }
+    }
+    Ok(best.0)
+}
+
+/// Documents a second.
+pub async fn measure(bed: &Bed, rows: u64, shape: Shape) -> Result<f64> {
+    let place = bed.place().await?;
+    let paystats: Collection<RawDocumentBuf> = place.database().collection("ceiling");
+    let by_place = doc! { "postal_code_id": 1, "month": 1, "age": 1, "gender": 1 };
+    paystats.create_index(IndexModel::builder().keys(by_place).build()).await?;
+    let batches = documents(rows, shape.batch)?;
+    let start = Instant::now();
+    stream::iter(batches)
+        .map(|batch| {
+            let paystats = paystats.clone();
+            async move { tokio::spawn(async move { paystats.insert_many(batch).ordered(false).await }).await }
+        })
+        .buffer_unordered(shape.concurrency)
+        .map(|inserted| inserted.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from))
+        .try_for_each(async |_| Ok(()))
+        .await?;
+    let rate = rows as f64 / start.elapsed().as_secs_f64();
+    place.remove().await?;
+    Ok(rate)
+}
+
+/// Documents as the loader writes them, in batches.
+fn documents(rows: u64, batch: usize) -> Result<Vec<Vec<RawDocumentBuf>>> {
+    const AGES: [&str; 6] = ["UNDER_25", "FROM_25_TO_34", "FROM_35_TO_44", "FROM_45_TO_54", "FROM_55_TO_64", "FROM_65"];
+    const GENDERS: [&str; 2] = ["F", "M"];
+    let mut batches = Vec::new();
+    let mut documents = Vec::with_capacity(batch);
+    for row in 0..rows as i64 {
+        let amount: Decimal128 = format!("{}.{:05}", 1_000 + row % 90_000, row % 100_000).parse()?;
+        let document = doc! {
+            "_id": row,
+            "amount": amount,
+            "month": DateTime::from_millis(1_420_070_400_000 + row / 12 % 76 * 2_629_800_000),
+            "age": AGES[(row % 12 / 2) as usize],
+            "gender": GENDERS[(row % 2) as usize],
+            "postal_code_id": (row / 912) as i32,
+            "written": { "load": 1_i64, "line": row + 2, "write": "INSERTED" },
+        };
+        documents.push(RawDocumentBuf::try_from(document)?);
+        if documents.len() == batch {
+            batches.push(std::mem::replace(&mut documents, Vec::with_capacity(batch)));
+        }
+    }
+    if !documents.is_empty() {
+        batches.push(documents);
+    }
+    Ok(batches)
+}

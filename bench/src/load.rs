@@ -1,0 +1,125 @@
+//! `make bench-load`: how fast a file is loaded, beside how fast MongoDB takes documents at all.
+//!
+//! Each run does, on one mongod and one nats-server and a database of its own:
+//!
+//! - *ceiling*: the same documents, built before the clock starts, by `insert_many` into a collection with the same indexes, at the
+//!   batch size and concurrency that a short search found to be the fastest;
+//! - *fresh load*: the file into an empty collection, from its acceptance to `SUCCEEDED`, by one loader process;
+//! - *same again*: the identical file once more;
+//! - *all changed*: a file in which every amount differs.
+//!
+//! Shown are medians over the runs, as rows a second and as a share of the ceiling, and the loader's peak resident memory.
+
+mod bed;
+mod ceiling;
+mod loader;
+
+use std::{fs::File, io::BufWriter, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use paystats_core::load::LoadEntity;
+use paystats_standalone::demo::Dataset;
+
+use crate::{bed::Bed, loader::LoaderProcess};
+
+/// Measures loads beside `insert_many` of the same documents.
+#[derive(Parser)]
+struct Options {
+    /// Rows of the file, about: whole postal codes of 76 months.
+    #[arg(long, default_value_t = 2_000_000)]
+    rows: u64,
+    /// Runs; medians are shown.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Loader processes.
+    #[arg(long, default_value_t = 1)]
+    loaders: usize,
+}
+
+const MONTHS: u32 = 76;
+const ROWS_A_POSTAL_CODE: u64 = MONTHS as u64 * 12;
+
+/// Rows a second of each part of a run.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    ceiling: f64,
+    fresh: f64,
+    again: f64,
+    changed: f64,
+    peak_bytes: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let postal_codes = u32::try_from(options.rows.div_ceil(ROWS_A_POSTAL_CODE)).context("--rows is too large")?;
+    let bed = Bed::start().await?;
+    write_files(&bed.datalake(), postal_codes)?;
+    let rows = u64::from(postal_codes) * ROWS_A_POSTAL_CODE;
+    let shape = ceiling::search(&bed).await?;
+    println!(
+        "{rows} rows, {} loader(s); ceiling by batches of {} on {} connections",
+        options.loaders, shape.batch, shape.concurrency
+    );
+
+    let mut runs = Vec::new();
+    for number in 1..=options.runs {
+        let run = measure(&bed, rows, shape, options.loaders).await?;
+        println!(
+            "run {number}: ceiling {:.0}, fresh {:.0}, again {:.0}, changed {:.0} rows/s",
+            run.ceiling, run.fresh, run.again, run.changed
+        );
+        runs.push(run);
+    }
+    show(&runs);
+    bed.stop().await
+}
+
+async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) -> Result<Run> {
+    let ceiling = ceiling::measure(bed, rows, shape).await?;
+    let place = bed.place().await?;
+    let processes: Vec<LoaderProcess> =
+        (0..loaders).map(|_| LoaderProcess::start(&place.config)).collect::<Result<_>>()?;
+    place.load(LoadEntity::PostalCodes, "postal_codes.csv").await?;
+    let mut rates = Vec::new();
+    for source in ["paystats.csv", "paystats.csv", "changed.csv"] {
+        let (counts, seconds) = place.load(LoadEntity::Paystats, source).await?;
+        ensure!(counts.read() == rows && counts.rejected == 0, "{source}: {counts:?} instead of {rows} rows");
+        rates.push(rows as f64 / seconds);
+    }
+    let peak_bytes = processes.iter().map(LoaderProcess::peak_bytes).collect::<Result<Vec<_>>>()?;
+    drop(processes);
+    place.remove().await?;
+    let peak_bytes = peak_bytes.into_iter().max().unwrap_or_default();
+    Ok(Run { ceiling, fresh: rates[0], again: rates[1], changed: rates[2], peak_bytes })
+}
+
+/// The file, and one in which every amount differs.
+fn write_files(datalake: &Path, postal_codes: u32) -> Result<()> {
+    let create =
+        |name: &str| Ok::<_, anyhow::Error>(BufWriter::with_capacity(1 << 20, File::create(datalake.join(name))?));
+    let dataset = Dataset::new(1, postal_codes, MONTHS)?;
+    dataset.write_postal_codes(create("postal_codes.csv")?)?;
+    dataset.write_paystats(create("paystats.csv")?)?;
+    Dataset::new(2, postal_codes, MONTHS)?.write_paystats(create("changed.csv")?)?;
+    Ok(())
+}
+
+fn show(runs: &[Run]) {
+    let median = |value: fn(&Run) -> f64| {
+        let mut values: Vec<f64> = runs.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    println!("\n| what | rows/s | share of the ceiling |\n|---|---|---|");
+    println!("| insert_many (ceiling) | {:.0} | |", median(|run| run.ceiling));
+    for (name, rate, share) in [
+        ("fresh load", median(|run| run.fresh), median(|run| run.fresh / run.ceiling)),
+        ("the same file again", median(|run| run.again), median(|run| run.again / run.ceiling)),
+        ("every row changed", median(|run| run.changed), median(|run| run.changed / run.ceiling)),
+    ] {
+        println!("| {name} | {rate:.0} | {:.0} % |", share * 100.0);
+    }
+    println!("\nloader's peak resident memory: {:.0} MiB", median(|run| run.peak_bytes as f64) / 1_048_576.0);
+}

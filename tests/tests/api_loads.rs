@@ -1,0 +1,581 @@
+//! Loads through the API: accepted, watched while they run, listed, and looked into.
+
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink};
+
+use futures_util::future::join_all;
+use paystats_core::load::{Counts, LoadEvent, LoadId, Progress};
+use paystats_loader::LoaderConfig;
+use paystats_tests::{
+    Answer, RunningServer, Subscription, TestBed,
+    sources::{paystat, paystat_row, paystats, postal_code, postal_code_row, postal_codes},
+};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+const START: &str = "mutation($input: StartLoadInput!) {
+    startLoad(input: $input) { load { id number entity source sourceSizeBytes state } }
+}";
+const WATCH: &str = "subscription($id: ID!, $afterSeq: Int) {
+    loadProgress(id: $id, afterSeq: $afterSeq) {
+        seq state error rowsRead rowsInserted rowsUpdated rowsUnchanged rowsRejected rowsTotal bytesRead bytesTotal fraction
+        chunksDone chunksTotal rowsPerSecond etaSeconds load { id }
+    }
+}";
+const SMALL_CHUNKS: LoaderConfig = LoaderConfig { concurrency: 2, chunk_bytes: 10_000 };
+
+async fn start(server: &RunningServer, input: Value) -> Answer {
+    server.graphql(START, json!({ "input": input })).await
+}
+
+/// Starts a load of paystats and returns its id.
+async fn start_paystats(server: &RunningServer, source: &str) -> String {
+    let started = start(server, json!({ "entity": "PAYSTATS", "source": source })).await;
+    started.data()["startLoad"]["load"]["id"].as_str().unwrap().to_owned()
+}
+
+async fn watch(server: &RunningServer, id: &str, after_seq: Option<u64>) -> Subscription {
+    server.subscribe(WATCH, json!({ "id": id, "afterSeq": after_seq })).await
+}
+
+/// What `loadProgress` tells until it is complete.
+async fn progress_of(server: &RunningServer, id: &str, after_seq: Option<u64>) -> Vec<Value> {
+    let told = watch(server, id, after_seq).await.rest().await;
+    told.into_iter().map(|mut next| next["loadProgress"].take()).collect()
+}
+
+async fn next(watch: &mut Subscription) -> Value {
+    watch.next().await.expect("the load goes on")["loadProgress"].take()
+}
+
+/// The paystats with the numbers 1 to `count` as a source.
+fn source(count: i64) -> String {
+    paystats((1..=count).map(|id| paystat_row(&paystat(id))))
+}
+
+fn is_final(progress: &Value) -> bool {
+    matches!(progress["state"].as_str(), Some("SUCCEEDED" | "FAILED"))
+}
+
+fn seq(progress: &Value) -> u64 {
+    progress["seq"].as_u64().unwrap()
+}
+
+/// What every watcher may rely on, from whichever moment it watches: numbers and counts only grow, and the end comes once and last.
+#[track_caller]
+fn assert_is_a_progress(told: &[Value]) {
+    const STATES: [&str; 5] = ["QUEUED", "PLANNING", "LOADING", "SUCCEEDED", "FAILED"];
+    let state = |progress: &Value| STATES.iter().position(|state| progress["state"] == *state).unwrap();
+    for (before, after) in told.iter().zip(&told[1..]) {
+        assert!(seq(before) < seq(after) && state(before) <= state(after), "{before} then {after}");
+        assert!(!is_final(before), "{after} follows the end");
+        for count in ["rowsRead", "rowsInserted", "bytesRead", "chunksDone"] {
+            assert!(before[count].as_u64() <= after[count].as_u64(), "{count}: {before} then {after}");
+        }
+        assert!(before["fraction"].as_f64() <= after["fraction"].as_f64(), "{before} then {after}");
+    }
+    for progress in told {
+        let parts = ["rowsInserted", "rowsUpdated", "rowsUnchanged", "rowsRejected"];
+        let sum: u64 = parts.iter().map(|part| progress[part].as_u64().unwrap()).sum();
+        assert_eq!(progress["rowsRead"], sum);
+        assert_eq!(progress["load"]["id"], told[0]["load"]["id"]);
+    }
+    assert!(told.last().is_some_and(is_final), "{told:?}");
+}
+
+async fn number_of_loads(server: &RunningServer) -> u64 {
+    let answer = server.graphql("{ loads { totalCount } }", json!({})).await;
+    answer.data()["loads"]["totalCount"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn both_entities_are_loaded_from_start_to_end() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    let _loader = bed.start_plain_loader();
+    bed.put("madrid/codes.csv", postal_codes((1..=3).map(|id| postal_code_row(&postal_code(id)))));
+    bed.put("madrid/rows.csv", source(50));
+
+    let input = json!({ "entity": "POSTAL_CODES", "source": "madrid/codes.csv" });
+    let started = start(&server, input).await;
+    let load = &started.data()["startLoad"]["load"];
+    let id = load["id"].as_str().unwrap();
+    let size = fs::metadata(bed.datalake().join("madrid/codes.csv")).unwrap().len();
+    let expected = json!({
+        "id": id, "number": 1, "entity": "POSTAL_CODES", "source": "madrid/codes.csv", "sourceSizeBytes": size,
+        "state": load["state"],
+    });
+    assert_eq!(*load, expected);
+    assert!(id.starts_with("Load:"));
+    let told = progress_of(&server, id, None).await;
+    assert_is_a_progress(&told);
+    let end = told.last().unwrap();
+    assert_eq!((&end["state"], &end["rowsInserted"], &end["fraction"]), (&json!("SUCCEEDED"), &json!(3), &json!(1.0)));
+
+    let id = start_paystats(&server, "madrid/rows.csv").await;
+    assert_is_a_progress(&progress_of(&server, &id, None).await);
+    let query = "query($id: ID!) {
+        load(id: $id) {
+            number state error createdAt startedAt finishedAt
+            progress { state rowsRead rowsInserted rowsTotal bytesRead bytesTotal fraction chunksDone chunksTotal }
+            rejections { totalCount }
+        }
+        total { amount count }
+        postalCodes { nodes { code load { number } loadLine } }
+    }";
+    let answer = server.graphql(query, json!({ "id": id })).await;
+    let size = fs::metadata(bed.datalake().join("madrid/rows.csv")).unwrap().len();
+    let load = &answer.data()["load"];
+    let progress = json!({
+        "state": "SUCCEEDED", "rowsRead": 50, "rowsInserted": 50, "rowsTotal": 50, "bytesRead": size, "bytesTotal": size,
+        "fraction": 1.0, "chunksDone": 1, "chunksTotal": 1,
+    });
+    assert_eq!((&load["progress"], &load["rejections"]), (&progress, &json!({ "totalCount": 0 })));
+    assert_eq!((&load["number"], &load["state"], &load["error"]), (&json!(2), &json!("SUCCEEDED"), &Value::Null));
+    let time = |field: &str| OffsetDateTime::parse(load[field].as_str().unwrap(), &Rfc3339).unwrap();
+    let times = ["createdAt", "startedAt", "finishedAt"].map(time);
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(answer.data()["total"], json!({ "amount": "1300", "count": 50 }));
+    let codes = json!([
+        { "code": "28001", "load": { "number": 1 }, "loadLine": 2 },
+        { "code": "28002", "load": { "number": 1 }, "loadLine": 3 },
+        { "code": "28003", "load": { "number": 1 }, "loadLine": 4 },
+    ]);
+    assert_eq!(answer.data()["postalCodes"]["nodes"], codes);
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_load() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("a.csv", source(1));
+    bed.put("b.csv", source(1));
+    let with_key =
+        |entity: &str, source: &str, key: &str| json!({ "entity": entity, "source": source, "idempotencyKey": key });
+    let first = start(&server, with_key("PAYSTATS", "a.csv", "monday")).await.data().clone();
+    let again = start(&server, with_key("PAYSTATS", "a.csv", "monday")).await;
+    assert_eq!(*again.data(), first);
+    // Also when the source has gone since.
+    fs::remove_file(bed.datalake().join("a.csv")).unwrap();
+    assert_eq!(*start(&server, with_key("PAYSTATS", "a.csv", "monday")).await.data(), first);
+
+    let conflict = "CONFLICT: this idempotencyKey was used for a load of another entity or source";
+    assert_eq!(start(&server, with_key("PAYSTATS", "b.csv", "monday")).await.refusal(), conflict);
+    assert_eq!(start(&server, with_key("POSTAL_CODES", "a.csv", "monday")).await.refusal(), conflict);
+    assert_eq!(number_of_loads(&server).await, 1);
+
+    let bad = "BAD_USER_INPUT: idempotencyKey must have 1 to 200 bytes";
+    assert_eq!(start(&server, with_key("PAYSTATS", "b.csv", "")).await.refusal(), bad);
+    assert_eq!(start(&server, with_key("PAYSTATS", "b.csv", &"k".repeat(201))).await.refusal(), bad);
+    start(&server, with_key("PAYSTATS", "b.csv", &"k".repeat(200))).await.data();
+    // Without a key every request is a load of its own.
+    let loads = [start_paystats(&server, "b.csv").await, start_paystats(&server, "b.csv").await];
+    assert_ne!(loads[0], loads[1]);
+    assert_eq!(number_of_loads(&server).await, 4);
+}
+
+#[tokio::test]
+async fn many_requests_with_one_key_at_once_are_one_load() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("a.csv", source(1));
+    let input = json!({ "entity": "PAYSTATS", "source": "a.csv", "idempotencyKey": "now" });
+    let answers = join_all((0..30).map(|_| start(&server, input.clone()))).await;
+    let ids: BTreeSet<&str> =
+        answers.iter().map(|answer| answer.data()["startLoad"]["load"]["id"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), number_of_loads(&server).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_source_that_is_no_file_of_the_data_lake_is_refused_by_name() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    fs::create_dir(bed.datalake().join("folder")).unwrap();
+    fs::write(bed.folder().join("secret.csv"), source(1)).unwrap();
+    symlink(bed.folder().join("secret.csv"), bed.datalake().join("link.csv")).unwrap();
+    symlink(bed.folder(), bed.datalake().join("up")).unwrap();
+    let absolute = bed.folder().join("secret.csv").display().to_string();
+    for (source, reason) in [
+        ("missing.csv", "source 'missing.csv' does not exist in the data lake".to_owned()),
+        ("folder", "source 'folder' is not a file".to_owned()),
+        ("folder/", "source 'folder/' is not a file".to_owned()),
+        ("", "source '' is not a file".to_owned()),
+        ("../secret.csv", "source '../secret.csv' leaves the data lake".to_owned()),
+        ("folder/../../secret.csv", "source 'folder/../../secret.csv' leaves the data lake".to_owned()),
+        ("link.csv", "source 'link.csv' leaves the data lake".to_owned()),
+        ("up/secret.csv", "source 'up/secret.csv' leaves the data lake".to_owned()),
+        (absolute.as_str(), format!("source '{absolute}' leaves the data lake")),
+    ] {
+        let refused = start(&server, json!({ "entity": "PAYSTATS", "source": source })).await;
+        assert_eq!(refused.refusal(), format!("BAD_USER_INPUT: {reason}"));
+    }
+    assert_eq!(number_of_loads(&server).await, 0);
+}
+
+#[tokio::test]
+async fn the_files_of_the_data_lake_are_listed() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    for path in ["b.csv", "2015/a.csv", "2015/nested/c.csv", "2016/a.csv", ".hidden", "2015/.hidden"] {
+        bed.put(path, path);
+    }
+    let query = "query($prefix: String) { datalake(prefix: $prefix) { path sizeBytes modifiedAt } }";
+    let ask = async |prefix: Value| server.graphql(query, json!({ "prefix": prefix })).await.data()["datalake"].clone();
+    let paths = |list: Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|object| object["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ask(Value::Null).await;
+    assert_eq!(all[0]["sizeBytes"], "2015/a.csv".len());
+    assert!(all[0]["modifiedAt"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(paths(all), ["2015/a.csv", "2015/nested/c.csv", "2016/a.csv", "b.csv"]);
+    assert_eq!(paths(ask(json!("2015/")).await), ["2015/a.csv", "2015/nested/c.csv"]);
+    assert_eq!(paths(ask(json!("2015/n")).await), ["2015/nested/c.csv"]);
+    assert_eq!(paths(ask(json!("201")).await).len(), 3);
+    assert_eq!(paths(ask(json!("../")).await), [""; 0]);
+    assert_eq!(paths(ask(json!("/")).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn loads_are_listed_the_newest_first_and_found_by_id_and_number() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("rows.csv", source(1));
+    bed.put("codes.csv", postal_codes([postal_code_row(&postal_code(1))]));
+    bed.put("nonsense.csv", "nonsense");
+    for (entity, source) in [
+        ("POSTAL_CODES", "codes.csv"),
+        ("PAYSTATS", "nonsense.csv"),
+        ("PAYSTATS", "rows.csv"),
+        ("PAYSTATS", "rows.csv"),
+    ] {
+        let loader = bed.start_plain_loader();
+        let started = start(&server, json!({ "entity": entity, "source": source })).await;
+        progress_of(&server, started.data()["startLoad"]["load"]["id"].as_str().unwrap(), None).await;
+        loader.stop().await;
+    }
+    let waiting = start_paystats(&server, "rows.csv").await;
+
+    let query = "query($filter: LoadFilter, $first: Int, $after: String, $last: Int, $before: String) {
+        loads(filter: $filter, first: $first, after: $after, last: $last, before: $before) {
+            totalCount nodes { number } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        }
+    }";
+    let ask = async |variables: Value| server.graphql(query, variables).await.data()["loads"].clone();
+    let numbers = |list: &Value| -> Vec<i64> {
+        list["nodes"].as_array().unwrap().iter().map(|node| node["number"].as_i64().unwrap()).collect()
+    };
+    for (filter, expected) in [
+        (json!({}), &[5, 4, 3, 2, 1][..]),
+        (json!({ "entity": "PAYSTATS" }), &[5, 4, 3, 2]),
+        (json!({ "entity": "POSTAL_CODES" }), &[1]),
+        (json!({ "states": ["SUCCEEDED"] }), &[4, 3, 1]),
+        (json!({ "states": ["FAILED", "QUEUED"] }), &[5, 2]),
+        (json!({ "states": [] }), &[]),
+        (json!({ "source": "rows.csv" }), &[5, 4, 3]),
+        (json!({ "source": "rows" }), &[]),
+        (json!({ "source": "rows.csv", "states": ["QUEUED"], "entity": "PAYSTATS" }), &[5]),
+    ] {
+        let list = ask(json!({ "filter": filter })).await;
+        assert_eq!(numbers(&list), expected, "{filter}");
+        assert_eq!(list["totalCount"], expected.len(), "{filter}");
+    }
+    let first = ask(json!({ "first": 2 })).await;
+    let second = ask(json!({ "first": 2, "after": first["pageInfo"]["endCursor"] })).await;
+    let third = ask(json!({ "first": 2, "after": second["pageInfo"]["endCursor"] })).await;
+    assert_eq!([numbers(&first), numbers(&second), numbers(&third)], [vec![5, 4], vec![3, 2], vec![1]]);
+    assert_eq!(third["pageInfo"]["hasNextPage"], false);
+    let back = ask(json!({ "last": 2, "before": third["pageInfo"]["startCursor"] })).await;
+    assert_eq!(numbers(&back), [3, 2]);
+
+    let find = "query($id: ID!) { load(id: $id) { id number } }";
+    for id in [json!(waiting), json!(waiting.strip_prefix("Load:").unwrap()), json!(5), json!("5")] {
+        let answer = server.graphql(find, json!({ "id": id })).await;
+        assert_eq!(answer.data()["load"], json!({ "id": waiting, "number": 5 }), "{id}");
+    }
+    let node = server.graphql("query($id: ID!) { node(id: $id) { id } }", json!({ "id": waiting })).await;
+    assert_eq!(node.data()["node"]["id"], waiting);
+    for id in [json!(6), json!(LoadId::new().to_string()), json!(format!("Load:{}", LoadId::new()))] {
+        assert_eq!(server.graphql(find, json!({ "id": id })).await.data()["load"], Value::Null);
+    }
+    let refused = server.graphql(find, json!({ "id": "Paystat:1" })).await;
+    assert_eq!(refused.refusal(), "BAD_USER_INPUT: \"Paystat:1\" is not the id of a Load");
+}
+
+#[tokio::test]
+async fn refused_rows_are_paged_through_by_line() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    let _loader = bed.start_loader(SMALL_CHUNKS);
+    bed.insert_postal_codes(1).await;
+    // Lines 2, 3, 4, …: every third row is good.
+    let row = |id: i64| {
+        let good = paystat_row(&paystat(id));
+        match id % 3 {
+            0 => good,
+            1 => good.replace("2015-01-01", "2015-01-02"),
+            _ => format!("{good},more"),
+        }
+    };
+    bed.put("rows.csv", paystats((1..=60).map(row)));
+    let id = start_paystats(&server, "rows.csv").await;
+    let told = progress_of(&server, &id, None).await;
+    assert_eq!(told.last().unwrap()["rowsRejected"], 40);
+
+    let query = "query($id: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+        load(id: $id) { rejections(first: $first, after: $after, last: $last, before: $before) {
+            totalCount nodes { line column code value reason } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        } }
+    }";
+    let ask = async |mut variables: Value| {
+        variables["id"] = id.clone().into();
+        server.graphql(query, variables).await.data()["load"]["rejections"].clone()
+    };
+    let lines = |page: &Value| -> Vec<i64> {
+        page["nodes"].as_array().unwrap().iter().map(|node| node["line"].as_i64().unwrap()).collect()
+    };
+    let all = ask(json!({ "first": 1000 })).await;
+    let expected: Vec<i64> = (1..=60).filter(|id| id % 3 != 0).map(|id| id + 1).collect();
+    assert_eq!((lines(&all), &all["totalCount"]), (expected.clone(), &json!(40)));
+    assert_eq!(
+        all["nodes"][0],
+        json!({
+            "line": 2, "column": "p_month", "code": "INVALID_MONTH", "value": "2015-01-02",
+            "reason": "p_month is not the first day of a month",
+        })
+    );
+    assert_eq!((&all["nodes"][1]["code"], &all["nodes"][1]["column"]), (&json!("WRONG_FIELD_COUNT"), &Value::Null));
+
+    let mut forward = Vec::new();
+    let mut after = Value::Null;
+    loop {
+        let page = ask(json!({ "first": 9, "after": after })).await;
+        forward.extend(lines(&page));
+        after = page["pageInfo"]["endCursor"].clone();
+        if page["pageInfo"]["hasNextPage"] == false {
+            break;
+        }
+    }
+    assert_eq!(forward, expected);
+    let end = ask(json!({ "last": 9 })).await;
+    assert_eq!(lines(&end), expected[31..]);
+    assert_eq!(lines(&ask(json!({ "last": 9, "before": end["pageInfo"]["startCursor"] })).await), expected[22..31]);
+}
+
+#[tokio::test]
+async fn a_load_that_failed_says_why() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    let _loader = bed.start_plain_loader();
+    bed.put("codes.csv", postal_codes([postal_code_row(&postal_code(1))]));
+    let id = start_paystats(&server, "codes.csv").await;
+    let told = progress_of(&server, &id, None).await;
+    assert_is_a_progress(&told);
+    let reason = "column 'amount' is missing from the header";
+    let end = told.last().unwrap();
+    assert_eq!((&end["state"], &end["error"]), (&json!("FAILED"), &json!(reason)));
+    let query = "query($id: ID!) { load(id: $id) { state error progress { state error rowsRead } } }";
+    let answer = server.graphql(query, json!({ "id": id })).await;
+    let progress = json!({ "state": "FAILED", "error": reason, "rowsRead": 0 });
+    assert_eq!(answer.data()["load"], json!({ "state": "FAILED", "error": reason, "progress": progress }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_is_watched_before_while_and_after_it_runs() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.insert_postal_codes(1).await;
+    bed.put("rows.csv", source(10_000));
+    let id = start_paystats(&server, "rows.csv").await;
+
+    // Nobody works yet: the state now comes at once.
+    let mut before = watch(&server, &id, None).await;
+    let mut told = vec![next(&mut before).await];
+    assert_eq!((&told[0]["state"], &told[0]["seq"], &told[0]["fraction"]), (&json!("QUEUED"), &json!(0), &json!(0.0)));
+
+    let _loader = bed.start_loader(SMALL_CHUNKS);
+    while told.last().is_some_and(|last| last["rowsRead"] == 0) {
+        told.push(next(&mut before).await);
+    }
+    let mut during = watch(&server, &id, None).await;
+    let mut told_during = vec![next(&mut during).await];
+    assert!(seq(&told_during[0]) >= seq(told.last().unwrap()) && !is_final(&told_during[0]));
+    told_during.extend(during.rest().await.into_iter().map(|mut next| next["loadProgress"].take()));
+    told.extend(before.rest().await.into_iter().map(|mut next| next["loadProgress"].take()));
+    assert_is_a_progress(&told);
+    assert_is_a_progress(&told_during);
+    assert!(told.len() > 4, "{told:?}");
+
+    let end = told.last().unwrap();
+    assert_eq!((&end["state"], &end["rowsInserted"]), (&json!("SUCCEEDED"), &json!(10_000)));
+    let told_after = progress_of(&server, &id, None).await;
+    assert_eq!((told_during.last().unwrap(), told_after.as_slice()), (end, std::slice::from_ref(end)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_that_lost_its_connection_goes_on_at_another_server_without_repeats() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.insert_postal_codes(1).await;
+    bed.put("rows.csv", source(10_000));
+    let id = start_paystats(&server, "rows.csv").await;
+    // Up to the state that it has seen, a client hears nothing again.
+    let mut waiting = watch(&server, &id, Some(0)).await;
+
+    let mut first = watch(&server, &id, None).await;
+    let mut told = vec![next(&mut first).await];
+    let _loader = bed.start_loader(SMALL_CHUNKS);
+    while told.last().is_some_and(|last| last["rowsRead"] == 0) {
+        told.push(next(&mut first).await);
+    }
+    let last_seen = seq(told.last().unwrap());
+    drop(first);
+    server.stop().await;
+
+    let other = bed.start_server().await;
+    let rest = progress_of(&other, &id, Some(last_seen)).await;
+    assert!(rest.iter().all(|next| seq(next) > last_seen), "{rest:?} repeats {last_seen}");
+    told.extend(rest);
+    assert_is_a_progress(&told);
+    let end = seq(told.last().unwrap());
+    assert_eq!(progress_of(&other, &id, Some(end)).await, [Value::Null; 0]);
+    assert_eq!(progress_of(&other, &id, Some(end - 1)).await, told[told.len() - 1..]);
+
+    // The server that went said so.
+    let mut refusal = String::new();
+    while refusal.is_empty() {
+        if let Err(error) = waiting.try_next().await {
+            refusal = error;
+        }
+    }
+    assert!(refusal.contains("1001"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_watcher_of_no_load_is_told_so() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    let unknown = watch(&server, &LoadId::new().to_string(), None).await.refusal().await;
+    assert_eq!(unknown, "there is no load with this id (NOT_FOUND)");
+    let bad = watch(&server, "Paystat:1", None).await.refusal().await;
+    assert_eq!(bad, "\"Paystat:1\" is not the id of a Load (BAD_USER_INPUT)");
+    let negative = "subscription { loadProgress(id: \"1\", afterSeq: -1) { seq } }";
+    let negative = server.subscribe(negative, json!({})).await.refusal().await;
+    assert_eq!(negative, "afterSeq must not be negative (BAD_USER_INPUT)");
+}
+
+#[tokio::test]
+async fn a_load_is_watched_by_its_number_as_well() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("rows.csv", source(1));
+    let id = start_paystats(&server, "rows.csv").await;
+    let told = next(&mut watch(&server, "1", None).await).await;
+    assert_eq!((&told["state"], &told["load"]["id"]), (&json!("QUEUED"), &json!(id)));
+    assert_eq!(watch(&server, "2", None).await.refusal().await, "there is no load with this id (NOT_FOUND)");
+}
+
+#[tokio::test]
+async fn all_loads_are_watched_at_once_from_now_on() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    let _loader = bed.start_plain_loader();
+    bed.insert_postal_codes(1).await;
+    bed.put("rows.csv", source(100));
+    bed.put("nonsense.csv", "nonsense");
+    let earlier = start_paystats(&server, "rows.csv").await;
+    progress_of(&server, &earlier, None).await;
+
+    let mut all = server.subscribe("subscription { loads { seq state rowsRead load { id } } }", json!({})).await;
+    let (good, bad) = (start_paystats(&server, "rows.csv").await, start_paystats(&server, "nonsense.csv").await);
+    let mut told: Vec<Value> = Vec::new();
+    while told.iter().filter(|progress| is_final(progress)).count() < 2 {
+        told.push(all.next().await.unwrap()["loads"].take());
+    }
+    for (id, end) in [(good, "SUCCEEDED"), (bad, "FAILED")] {
+        let of: Vec<_> = told.iter().filter(|progress| progress["load"]["id"] == id).collect();
+        assert!(of.is_sorted_by(|a, b| seq(a) < seq(b)), "{of:?}");
+        assert_eq!((&of[0]["state"], &of.last().unwrap()["state"]), (&json!("PLANNING"), &json!(end)));
+    }
+    assert!(told.iter().all(|progress| progress["load"]["id"] != earlier));
+}
+
+/// A worker that was stalled says something about its chunk after others have ended the load.
+#[tokio::test]
+async fn what_is_said_after_the_end_of_a_load_changes_nothing() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    let _loader = bed.start_plain_loader();
+    bed.insert_postal_codes(1).await;
+    bed.put("rows.csv", source(10));
+    let ended = start_paystats(&server, "rows.csv").await;
+    let end = progress_of(&server, &ended, None).await.pop().unwrap();
+
+    let mut all = server.subscribe("subscription { loads { state load { id } } }", json!({})).await;
+    let late = LoadEvent::Chunk { chunk: 0, bytes_read: 5, counts: Counts::default(), done: false };
+    bed.bus().publish_event(ended["Load:".len()..].parse().unwrap(), &late).await.unwrap();
+    let next = start_paystats(&server, "rows.csv").await;
+    let heard = all.next().await.unwrap()["loads"].take();
+    assert_eq!(heard, json!({ "state": "PLANNING", "load": { "id": next } }));
+    assert_eq!(progress_of(&server, &ended, None).await, [end]);
+}
+
+/// Where the bus is lost with all it held, events are numbered anew behind the loads that have ended, which may be far before what was
+/// said of a load that runs.
+#[tokio::test]
+async fn the_end_is_told_although_its_number_is_lower_than_those_before() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("rows.csv", source(10));
+    let id = start_paystats(&server, "rows.csv").await;
+    let mut watch = watch(&server, &id, None).await;
+    assert_eq!(next(&mut watch).await["state"], "QUEUED");
+    let load: LoadId = id["Load:".len()..].parse().unwrap();
+    for bytes_total in [1, 2, 3] {
+        // Of other loads, so that the numbers of this one are not the first.
+        bed.bus().publish_event(LoadId::new(), &LoadEvent::Planning { bytes_total }).await.unwrap();
+    }
+    bed.bus().publish_event(load, &LoadEvent::Planning { bytes_total: 10 }).await.unwrap();
+    let planning = next(&mut watch).await;
+    assert_eq!(planning["state"], "PLANNING");
+
+    let end = Progress::succeeded(10, 10, 1, Counts { inserted: 10, ..Counts::default() }, 1.0);
+    bed.store().loads.finish(load, &end).await.unwrap();
+    bed.store().loads.set_last_event(load, seq(&planning) - 1).await.unwrap();
+    let end = next(&mut watch).await;
+    assert_eq!((&end["state"], seq(&end)), (&json!("SUCCEEDED"), seq(&planning) - 1));
+    assert_eq!(watch.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_watchers_see_the_same_load() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.insert_postal_codes(1).await;
+    bed.put("rows.csv", source(5_000));
+    let id = start_paystats(&server, "rows.csv").await;
+    let mut watches = join_all((0..50).map(|_| watch(&server, &id, None))).await;
+    for watch in &mut watches {
+        assert_eq!(next(watch).await["state"], "QUEUED");
+    }
+    let _loader = bed.start_loader(SMALL_CHUNKS);
+    let told = join_all(watches.iter_mut().map(Subscription::rest)).await;
+    for told in &told {
+        let told: Vec<Value> = told.iter().map(|next| next["loadProgress"].clone()).collect();
+        assert_is_a_progress(&told);
+        assert_eq!(told.last().unwrap()["rowsInserted"], 5_000);
+    }
+    let ends: BTreeSet<String> = told.iter().map(|told| told.last().unwrap().to_string()).collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_changes_after_it_was_accepted_fails_its_load() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("rows.csv", source(10));
+    let id = start_paystats(&server, "rows.csv").await;
+    bed.put("rows.csv", source(11));
+    let _loader = bed.start_plain_loader();
+    let end = progress_of(&server, &id, None).await.pop().unwrap();
+    let reason = "the source was changed after the load was accepted";
+    assert_eq!((&end["state"], &end["error"]), (&json!("FAILED"), &json!(reason)));
+}
