@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -16,11 +16,18 @@ use nix::{
     unistd::Pid,
 };
 use paystats_standalone::engines::{Mongod, NatsServer};
-use tempfile::tempdir;
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
 
 fn paystats() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paystats"));
-    for variable in ["PAYSTATS_MONGODB_URI", "PAYSTATS_NATS_URL", "PAYSTATS_DATALAKE", "PAYSTATS_DIE_WITH_PARENT"] {
+    for variable in [
+        "PAYSTATS_MONGODB_URI",
+        "PAYSTATS_NATS_URL",
+        "PAYSTATS_DATALAKE",
+        "PAYSTATS_DIE_WITH_PARENT",
+        "PAYSTATS_SERVER",
+    ] {
         command.env_remove(variable);
     }
     command
@@ -190,8 +197,12 @@ fn run_ends_with_its_parent_when_told_so() {
 
 /// Waits for a line of standard output that contains `text`.
 fn wait_for_line(child: &mut Child, text: &str) -> String {
+    wait_for_line_of(child.stdout.take().unwrap(), text)
+}
+
+fn wait_for_line_of(output: impl Read + Send + 'static, text: &str) -> String {
     let (lines, received) = mpsc::channel();
-    let output = BufReader::new(child.stdout.take().unwrap());
+    let output = BufReader::new(output);
     thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
     let mut seen = vec![];
     while let Ok(line) = received.recv_timeout(Duration::from_secs(60)) {
@@ -229,4 +240,203 @@ fn an_address_in_use_is_told_by_the_name_of_its_variable() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(&format!("PAYSTATS_HTTP_ADDR: cannot listen on {address}")), "{said}");
     assert!(!folder.path().join("data").exists());
+}
+
+/// A running `paystats run` with an empty store.
+struct House {
+    run: Child,
+    folder: TempDir,
+    server: String,
+}
+
+impl House {
+    fn open() -> Self {
+        let folder = tempdir().unwrap();
+        let mut run = run_in(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let line = wait_for_line(&mut run, "GraphQL ");
+        let url = line.split_whitespace().nth(1).unwrap();
+        let server = url.strip_suffix("/graphql").unwrap().to_owned();
+        Self { run, folder, server }
+    }
+
+    /// Puts a file into the data lake.
+    fn put(&self, source: &str, text: &str) {
+        fs::write(self.folder.path().join("datalake").join(source), text).unwrap();
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Command {
+        let mut command = paystats();
+        command.args(arguments).env("PAYSTATS_SERVER", &self.server);
+        command
+    }
+
+    /// What the command printed; it has to succeed.
+    fn answer(&self, arguments: &[&str]) -> String {
+        let output = self.ask(arguments).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn close(mut self) {
+        send(&self.run, Signal::SIGTERM);
+        assert_eq!(self.run.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for House {
+    /// For tests that failed.
+    fn drop(&mut self) {
+        let _ = self.run.kill();
+        let _ = self.run.wait();
+    }
+}
+
+/// The column of a table, from the second line on.
+fn column(table: &str, index: usize) -> Vec<&str> {
+    table.lines().skip(1).map(|line| line.split_whitespace().nth(index).unwrap()).collect()
+}
+
+#[test]
+fn loads_are_started_watched_and_listed_from_the_command_line() {
+    let house = House::open();
+    let made = house.folder.path().join("datalake");
+    let output = paystats().args(["generate", "--postal-codes", "3", "--months", "2", "--out"]).arg(&made).output();
+    assert!(output.unwrap().status.success());
+
+    let said = house.answer(&["load", "postal_codes.csv", "--entity", "postal-codes", "--watch"]);
+    assert!(said.starts_with("load #1 (Load:") && said.contains(") accepted\n"), "{said}");
+    assert!(said.contains("  inserted   3\n") && said.ends_with("  rejected   0\n"), "{said}");
+    let said = house.answer(&["load", "paystats.csv", "--entity", "paystats", "--watch", "--idempotency-key", "a key"]);
+    assert!(said.contains("load #2 of paystats.csv: done\n  inserted   72\n"), "{said}");
+    // The key names the load that there is, and its end is told again.
+    let again =
+        house.answer(&["load", "paystats.csv", "--entity", "paystats", "--watch", "--idempotency-key", "a key"]);
+    assert!(again.starts_with("load #2 ") && again.contains("  inserted   72\n"), "{again}");
+
+    house.put("none.csv", "");
+    let failed = house.ask(&["load", "none.csv", "--entity", "paystats", "--watch"]).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    let reason = String::from_utf8(failed.stderr).unwrap();
+    assert!(reason.starts_with("paystats: load #3 failed: ") && reason.contains("empty"), "{reason}");
+    assert!(String::from_utf8(failed.stdout).unwrap().ends_with("load #3 of none.csv: failed\n"));
+
+    let missing = house.ask(&["load", "missing.csv", "--entity", "paystats"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    let reason = String::from_utf8(missing.stderr).unwrap();
+    assert!(reason.contains("(BAD_USER_INPUT)"), "{reason}");
+
+    let table = house.answer(&["loads"]);
+    assert!(table.starts_with("load  entity        source"), "{table}");
+    assert_eq!(column(&table, 0), ["#3", "#2", "#1"]);
+    assert_eq!(column(&table, 3), ["failed", "succeeded", "succeeded"]);
+    assert_eq!(column(&table, 4), ["0", "72", "3"]);
+    assert_eq!(column(&house.answer(&["loads", "--first", "1"]), 0), ["#3"]);
+    assert_eq!(column(&house.answer(&["loads", "--entity", "postal-codes"]), 0), ["#1"]);
+    assert_eq!(column(&house.answer(&["loads", "--state", "queued,failed"]), 0), ["#3"]);
+    let nodes = house.answer(&["loads", "--json"]);
+    let numbers: Vec<_> =
+        nodes.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["number"].clone()).collect();
+    assert_eq!(numbers, [3, 2, 1]);
+    house.close();
+}
+
+#[test]
+fn rejections_are_summed_up_and_listed_from_the_command_line() {
+    const ROWS: usize = 2_500;
+    let house = House::open();
+    let mut text = "amount,p_month,p_age,p_gender,postal_code_id,id\n\"1,\"\"5\",2015-01-01,<=24,F,1,0\n".to_owned();
+    text.extend((1..ROWS).map(|id| format!("1.5,2015-01-01,<=24,F,1,{id}\n")));
+    house.put("bad.csv", &text);
+
+    let said = house.answer(&["load", "bad.csv", "--entity", "paystats", "--watch"]);
+    assert!(said.contains("  rejected   2,500\n    line 2, amount: "), "{said}");
+    assert!(said.contains("    line 6, postal_code_id: ") && !said.contains("    line 7"), "{said}");
+    assert!(said.ends_with("  `paystats rejections 1` lists all rejections\n"), "{said}");
+
+    let csv = house.answer(&["rejections", "1", "--csv"]);
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines[0], "line,column,code,value,reason");
+    assert!(lines[1].starts_with("2,amount,INVALID_AMOUNT,\"1,\"\"5\","), "{}", lines[1]);
+    let numbers: Vec<usize> = lines[1..].iter().map(|line| line.split_once(',').unwrap().0.parse().unwrap()).collect();
+    assert!(numbers.iter().copied().eq(2..ROWS + 2));
+
+    let table = house.answer(&["rejections", "1"]);
+    assert_eq!(table.lines().count(), ROWS + 1);
+    assert_eq!(column(&table, 2)[1], "UNKNOWN_POSTAL_CODE");
+
+    let unknown = house.ask(&["rejections", "7"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    let reason = String::from_utf8(unknown.stderr).unwrap();
+    assert_eq!(reason, "paystats: load 7: the server knows no such load\n");
+
+    // A reader that has gone, as `head` does.
+    let mut unread = house.ask(&["rejections", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(unread.stdout.take());
+    let output = unread.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    house.close();
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_so() {
+    // Nothing listens on port 1.
+    let output = paystats().args(["loads", "--server", "http://127.0.0.1:1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("paystats: the server cannot be reached") && said.contains("--server"), "{said}");
+}
+
+#[test]
+fn a_server_that_waits_for_its_engines_is_told_so() {
+    let folder = tempdir().unwrap();
+    let mut run = run_in(folder.path())
+        .env("PAYSTATS_MONGODB_URI", "mongodb://127.0.0.1:1/?replicaSet=rs0")
+        .env("PAYSTATS_NATS_URL", "nats://127.0.0.1:1")
+        .env("PAYSTATS_LOG", "paystats_server=info")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = run.stderr.take().unwrap();
+    let line = wait_for_line_of(log, "server listens");
+    let address = line.split_once("address=").unwrap().1.split_whitespace().next().unwrap();
+    let output = paystats().args(["loads", "--server", &format!("http://{address}")]).output().unwrap();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("paystats: the server is not ready: it waits for MongoDB or NATS"), "{said}");
+}
+
+#[test]
+fn generated_files_are_the_same_for_a_seed_and_are_not_replaced_unasked() {
+    let folder = tempdir().unwrap();
+    let generate = |name: &str, arguments: &[&str]| {
+        let out = folder.path().join(name);
+        let output =
+            paystats().args(["generate", "--months", "3", "--out"]).arg(&out).args(arguments).output().unwrap();
+        (output, out)
+    };
+    let files =
+        |out: &Path| ["postal_codes.csv", "paystats.csv"].map(|name| fs::read_to_string(out.join(name)).unwrap());
+
+    let (output, first) = generate("first", &["--postal-codes", "2", "--seed", "7"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let made = files(&first);
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].contains("postal_codes.csv: 2 rows, ") && lines[1].contains("paystats.csv: 72 rows, "), "{said}");
+    assert_eq!(made.each_ref().map(|text| text.lines().count()), [3, 73]);
+    // 37 rows do not fit into one postal code's 36.
+    let (_, same) = generate("same", &["--rows", "37", "--seed", "7"]);
+    assert_eq!(files(&same), made);
+    let (_, other) = generate("other", &["--rows", "37", "--seed", "8"]);
+    assert_ne!(files(&other), made);
+
+    fs::remove_file(first.join("postal_codes.csv")).unwrap();
+    let (refused, _) = generate("first", &["--postal-codes", "2", "--seed", "8"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("paystats.csv exists: --force replaces it"));
+    assert_eq!(fs::read_dir(&first).unwrap().count(), 1, "a refused command left something behind");
+    generate("first", &["--postal-codes", "2", "--seed", "8", "--force"]);
+    assert_eq!(files(&first), files(&other));
 }

@@ -1,12 +1,23 @@
-//! What `paystats` can do: a file a command.
+//! What `paystats` can do: a file a command, and what those that ask a server share (`api`, `output`).
 
+mod api;
 mod engines_exec;
+mod generate;
+mod load;
+mod loads;
+mod output;
+mod rejections;
 mod run;
 
 use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+
+use self::{generate::Generate, load::Load, loads::Loads, rejections::Rejections};
 
 /// Card payments by place, month, age and gender: a GraphQL API with its loader, on one machine.
 #[derive(Debug, Parser)]
@@ -23,6 +34,16 @@ enum Command {
     /// PAYSTATS_HTTP_ADDR says where to listen (127.0.0.1:8080), PAYSTATS_DATA_DIR where to keep data (.paystats), PAYSTATS_DATALAKE where
     /// files to load are (datalake in the data folder). An empty store is filled with a demo data set, unless PAYSTATS_DEMO is off.
     Run,
+    /// Load a file of the data lake into a running server
+    ///
+    /// Exits with 0 if the load was accepted or, with --watch, succeeded; with 1 if it failed. Loading a file again changes nothing.
+    Load(Load),
+    /// List the loads of a running server, the newest first
+    Loads(Loads),
+    /// List the rows that a load refused, and why
+    Rejections(Rejections),
+    /// Write made-up files to load: postal_codes.csv and paystats.csv
+    Generate(Generate),
     /// Do something with the engines alone, mongod and nats-server
     #[command(subcommand)]
     Engines(EnginesCommand),
@@ -45,7 +66,48 @@ impl Cli {
     pub async fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Run => run::run().await,
+            Command::Load(load) => load.run().await.map_err(api::explained),
+            Command::Loads(loads) => loads.run().await.map_err(api::explained),
+            Command::Rejections(rejections) => rejections.run().await.map_err(api::explained),
+            Command::Generate(generate) => generate.run(),
             Command::Engines(EnginesCommand::Exec { command }) => engines_exec::exec(&command).await,
+        }
+    }
+}
+
+/// The API's `LoadEntity` as it is written here.
+const ENTITIES: &[&str] = &["postal-codes", "paystats"];
+
+/// The API's `LoadState` as it is written here.
+const STATES: &[&str] = &["queued", "planning", "loading", "succeeded", "failed"];
+
+/// Takes one of `names`, yields the API's name for it: `postal-codes` is `POSTAL_CODES`.
+fn api_names(names: &'static [&'static str]) -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(names).map(|name| name.to_uppercase().replace('-', "_"))
+}
+
+/// A name of the API as it is written here: `POSTAL_CODES` is `postal-codes`.
+fn name_here(name: &str) -> String {
+    name.to_lowercase().replace('_', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn names_lead_to_the_api_and_back() {
+        for name in ENTITIES.iter().chain(STATES) {
+            let there = api_names(ENTITIES).parse_ref(&Cli::command(), None, name.as_ref());
+            let there = there.or_else(|_| api_names(STATES).parse_ref(&Cli::command(), None, name.as_ref())).unwrap();
+            assert_eq!(name_here(&there), *name);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{
     amounts::{Amounts, decimal},
@@ -46,6 +46,19 @@ impl Dataset {
         ensure!((1..=MOST_MONTHS).contains(&months), "months: 1 to {MOST_MONTHS}, not {months}");
         let noise = Noise::new(seed);
         Ok(Self { city: City::new(noise.of(1), postal_codes as usize), amounts: Amounts::new(noise.of(2)), months })
+    }
+
+    /// A data set of at least `paystats` rows in `months` (at most 1,020), with as few postal codes (at most 99,999) as that takes.
+    pub fn with_paystats(seed: u64, paystats: u64, months: u32) -> Result<Self> {
+        // Of no months `new` complains.
+        let postal_codes = paystats.div_ceil(PEOPLE * u64::from(months.max(1))).max(1);
+        let postal_codes = u32::try_from(postal_codes).ok().filter(|&number| number <= MOST_POSTAL_CODES);
+        let most = u64::from(MOST_POSTAL_CODES) * u64::from(months) * PEOPLE;
+        Self::new(
+            seed,
+            postal_codes.with_context(|| format!("at most {most} paystats fit into {months} months"))?,
+            months,
+        )
     }
 
     /// The demo: two years of 120 postal codes.
@@ -161,6 +174,15 @@ mod tests {
             .map(|((postal_code, month), age, gender)| dataset.amount(postal_code, month, age, gender))
             .sum();
         assert_eq!(sum, made);
+    }
+
+    #[test]
+    fn a_number_of_paystats_is_rounded_up_to_whole_postal_codes() {
+        let made = |paystats| Dataset::with_paystats(1, paystats, 2).unwrap().postal_codes();
+        assert_eq!([0, 1, 24, 25, 240].map(made), [1, 1, 1, 2, 10]);
+        let error = Dataset::with_paystats(1, u64::MAX, 2).unwrap_err().to_string();
+        assert_eq!(error, "at most 2399976 paystats fit into 2 months");
+        assert!(Dataset::with_paystats(1, 1, 0).is_err());
     }
 
     #[test]

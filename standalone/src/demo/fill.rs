@@ -6,14 +6,15 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::{
-    Dataset,
+use super::Dataset;
+use crate::{
+    client::Client,
+    loads,
     progress::{self, ProgressDisplay},
 };
-use crate::client::Client;
 
 /// In this order: paystats of unknown postal codes are rejected.
 const LOADS: [DemoLoad; 2] = [
@@ -37,15 +38,6 @@ struct DemoLoad {
 const STATE_OF_THE_STORE: &str = "{
     postalCodes(first: 1) { totalCount }
     loads(first: 3) { totalCount edges { node { source state } } }
-}";
-
-const START: &str = "mutation ($input: StartLoadInput!) { startLoad(input: $input) { load { id number state } } }";
-
-const WATCH: &str = "subscription ($id: ID!) {
-    loadProgress(id: $id) {
-        seq state rowsRead rowsInserted rowsUpdated rowsUnchanged rowsRejected bytesRead bytesTotal fraction rowsPerSecond etaSeconds
-        load { number error }
-    }
 }";
 
 /// Generates and loads the demo data set if the store is empty, or if all that was ever loaded is a part of the demo and the rest is
@@ -97,29 +89,22 @@ impl DemoLoad {
 
     /// Starts the load, or finds it running, and watches it until it ends.
     async fn run(&self, client: &Client) -> Result<()> {
-        let input = json!({ "entity": self.entity, "source": self.source, "idempotencyKey": self.key });
-        let started = client.query(START, json!({ "input": input })).await;
-        let mut started = started.with_context(|| format!("starting the load of {}", self.source))?;
-        let load = started["startLoad"]["load"].take();
+        let load = loads::start(client, self.entity, self.source, Some(self.key)).await;
+        let load = load.with_context(|| format!("starting the load of {}", self.source))?;
 
-        let mut display = ProgressDisplay::new(format!("demo: load #{} of {}", load["number"], self.source));
-        let mut last = json!({ "state": load["state"] });
-        let mut changes = client.subscribe(WATCH, json!({ "id": load["id"] })).await?;
-        while let Some(mut change) = changes.next().await? {
-            last = change["loadProgress"].take();
-            display.show(&last);
-        }
+        let mut display = ProgressDisplay::new(format!("demo: load #{} of {}", load.number, self.source));
+        let last = loads::watch(client, &load, &mut display).await?;
         match last["state"].as_str() {
             Some("SUCCEEDED") => {
                 display.finish(&format!("done, {}", progress::in_words(&last)));
                 Ok(())
             }
-            Some(state) => {
-                let reason = last["load"]["error"].as_str().unwrap_or("no reason given");
+            state => {
+                let state = state.unwrap_or_default();
+                let reason = last["error"].as_str().unwrap_or("no reason given");
                 display.finish(&format!("{state}: {reason}"));
                 bail!("the load of {} ended as {state}: {reason}", self.source)
             }
-            None => Err(anyhow!("the server sent no state of the load of {}", self.source)),
         }
     }
 }

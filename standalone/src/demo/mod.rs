@@ -9,6 +9,5 @@ mod dataset;
 mod ewkb;
 mod fill;
 mod noise;
-mod progress;
 
 pub use self::{dataset::Dataset, fill::fill_empty_store};

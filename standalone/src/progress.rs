@@ -16,14 +16,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// The bar's length stands for the whole file.
 const WHOLE: u64 = 1_000;
 
-pub(super) struct ProgressDisplay {
+pub(crate) struct ProgressDisplay {
     title: String,
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
 }
 
 impl ProgressDisplay {
-    pub(super) fn new(title: String) -> Self {
+    pub(crate) fn new(title: String) -> Self {
         let bar = io::stdout().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3} % {msg}")
                 .expect("the template is valid");
@@ -35,7 +35,7 @@ impl ProgressDisplay {
     }
 
     /// Shows a `LoadProgress` as the API gives it.
-    pub(super) fn show(&mut self, progress: &Value) {
+    pub(crate) fn show(&mut self, progress: &Value) {
         let fraction = progress["fraction"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0);
         match &self.bar {
             Some(bar) => {
@@ -50,8 +50,17 @@ impl ProgressDisplay {
         }
     }
 
+    /// Says that nothing is heard for now.
+    pub(crate) fn interrupted(&mut self) {
+        const WORDS: &str = "the connection is lost, trying again";
+        match &self.bar {
+            Some(bar) => bar.set_message(WORDS),
+            None => say(format_args!("{}: {WORDS}", self.title)),
+        }
+    }
+
     /// Takes the bar away and says how it ended.
-    pub(super) fn finish(self, outcome: &str) {
+    pub(crate) fn finish(self, outcome: &str) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
@@ -60,7 +69,7 @@ impl ProgressDisplay {
 }
 
 /// `12,000 rows, 8,000 rows/s, 3 s left`.
-pub(super) fn in_words(progress: &Value) -> String {
+pub(crate) fn in_words(progress: &Value) -> String {
     let mut words = format!("{} rows", HumanCount(progress["rowsRead"].as_u64().unwrap_or(0)));
     if let Some(rejected) = progress["rowsRejected"].as_u64().filter(|&rejected| rejected > 0) {
         words += &format!(", {} rejected", HumanCount(rejected));
