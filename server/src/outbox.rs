@@ -24,10 +24,6 @@ pub async fn publish_forgotten(actions: &Actions) {
         }
         if let Err(error) = publish_once(actions).await {
             warn!(%error, "accepted loads could not be published; trying again");
-            // Where NATS came back without its streams, trying again alone would not help.
-            if let Err(error) = actions.engines.prepare_bus().await {
-                warn!(%error, "the bus is not ready");
-            }
         }
     }
 }

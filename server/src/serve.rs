@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     serve::ListenerExt,
 };
-use paystats_core::{config::Config, datalake::Datalake, engines::Engines, store::Store};
+use paystats_core::{bus::Bus, config::Config, datalake::Datalake, engines::Engines, store::Store};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,7 +30,7 @@ use crate::{
 
 /// What the routes look at once the engines are there.
 struct Ready {
-    engines: Engines,
+    bus: Bus,
     graphql: Router,
 }
 
@@ -63,7 +63,7 @@ pub async fn run_on(
     let sockets = TaskTracker::new();
     let background = {
         let options = GraphqlOptions { shutdown: shutdown.clone(), sockets: sockets.clone(), ..Default::default() };
-        start_when_possible(store, config, server.deadline, options, ready.clone())
+        start_when_possible(store.clone(), config, server.deadline, options, ready.clone())
     };
     let routes = Router::new()
         .route_service(
@@ -76,7 +76,7 @@ pub async fn run_on(
                 }
             }),
         )
-        .merge(health_routes(move || missing(ready.clone())))
+        .merge(health_routes(move || missing(store.clone(), ready.clone())))
         .merge(page_routes(server.web_dir.clone()));
 
     info!(address = %listener.local_addr()?, pages = server.web_dir.is_some(), "server listens");
@@ -121,7 +121,7 @@ async fn start_when_possible(
     };
     let graphql = graphql_routes(schema, GraphqlOptions { types: Arc::new(types), prepare, ..options });
     // Set once: this function is called once.
-    let _ = ready.set(Ready { engines: engines.clone(), graphql });
+    let _ = ready.set(Ready { bus: engines.bus.clone(), graphql });
     info!("server is ready");
     tokio::join!(actions.watch.read(&engines), outbox::publish_forgotten(&actions));
 }
@@ -139,14 +139,13 @@ async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Respon
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], Json(body)).into_response()
 }
 
-/// The engines that do not answer now.
-async fn missing(ready: Arc<OnceLock<Ready>>) -> Vec<&'static str> {
-    let Some(Ready { engines, .. }) = ready.get() else { return vec!["mongodb", "nats"] };
+/// The engines that do not answer now. NATS is connected to after MongoDB has answered for the first time.
+async fn missing(store: Store, ready: Arc<OnceLock<Ready>>) -> Vec<&'static str> {
     let mut missing = Vec::new();
-    if !matches!(tokio::time::timeout(PROBE, engines.store.ping()).await, Ok(Ok(()))) {
+    if !matches!(tokio::time::timeout(PROBE, store.ping()).await, Ok(Ok(()))) {
         missing.push("mongodb");
     }
-    if !engines.bus.is_connected() {
+    if !ready.get().is_some_and(|ready| ready.bus.is_connected()) {
         missing.push("nats");
     }
     missing

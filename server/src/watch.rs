@@ -1,10 +1,10 @@
 //! The progress of all loads in this process: one reader of the bus's events, one fold, any number of watchers.
 //!
 //! A watcher gets the newest state, never a backlog, and costs the reader nothing. After a lost connection the reader starts
-//! over with the last event of each part; the fold drops what it has heard.
+//! over with the last event of each part; what it has heard is dropped: by the fold, and for loads that have ended by the board.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,12 +16,20 @@ use paystats_core::{
     load::{LoadId, Numbered, Progress},
 };
 use tokio::sync::{broadcast, watch};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// The board that the reader writes on and watchers look at.
 pub struct LoadWatch {
-    loads: Mutex<HashMap<LoadId, watch::Sender<Progress>>>,
+    board: Mutex<Board>,
     changes: broadcast::Sender<(LoadId, Progress)>,
+}
+
+#[derive(Default)]
+struct Board {
+    /// Loads that are under way or watched.
+    loads: HashMap<LoadId, watch::Sender<Progress>>,
+    /// Loads whose end was heard: what is said of them after it, late or again, is no news. Sixteen bytes each, never forgotten.
+    ended: HashSet<LoadId>,
 }
 
 /// Changes that a watcher of all loads may be behind before it skips.
@@ -30,32 +38,49 @@ const CHANGES_KEPT: usize = 1_024;
 impl LoadWatch {
     /// An empty board.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { loads: Mutex::default(), changes: broadcast::Sender::new(CHANGES_KEPT) })
+        Arc::new(Self { board: Mutex::default(), changes: broadcast::Sender::new(CHANGES_KEPT) })
     }
 
     /// Reads the bus's events for ever.
     pub async fn read(&self, engines: &Engines) {
+        let mut started = false;
         loop {
-            let mut events = wait_for("the stream of load events", || open(engines)).await;
-            if let Err(error) = self.take_in(&mut events.events).await {
-                warn!(%error, "load events were lost");
+            let connects = engines.bus.connects();
+            let events = wait_for("the stream of load events", || open(engines)).await;
+            // What happened before the start is no news to anybody; what happened while the reader was cut off is.
+            let history = if started { 0 } else { events.backlog };
+            started = true;
+            tokio::select! {
+                taken = self.take_in(events, history) => if let Err(error) = taken {
+                    warn!(%error, "load events were lost");
+                },
+                () = reconnected(engines, connects) => info!("load events are read anew"),
             }
         }
     }
 
-    async fn take_in(
-        &self,
-        events: &mut (impl futures_util::Stream<Item = Result<(LoadId, Numbered), BusError>> + Unpin),
-    ) -> Result<(), BusError> {
-        while let Some(event) = events.next().await {
+    async fn take_in(&self, mut events: LoadEvents, history: u64) -> Result<(), BusError> {
+        let mut taken = 0;
+        while let Some(event) = events.events.next().await {
             let (load, event) = event?;
-            self.apply(load, &event);
+            taken += 1;
+            if let Some(progress) = self.apply(load, &event)
+                && taken > history
+            {
+                // Nobody listening is no error.
+                let _ = self.changes.send((load, progress));
+            }
         }
         Ok(())
     }
 
-    fn apply(&self, id: LoadId, event: &Numbered) {
-        let mut loads = self.lock();
+    /// The progress of the event's load, if the event changes it.
+    fn apply(&self, id: LoadId, event: &Numbered) -> Option<Progress> {
+        let mut board = self.lock();
+        let Board { loads, ended } = &mut *board;
+        if ended.contains(&id) {
+            return None;
+        }
         let progress = loads.entry(id).or_default();
         let mut changed = None;
         progress.send_if_modified(|progress| {
@@ -63,25 +88,24 @@ impl LoadWatch {
             changed = modified.then(|| progress.clone());
             modified
         });
-        if progress.borrow().state.is_final() && progress.receiver_count() == 0 {
-            // The store holds its end.
-            loads.remove(&id);
+        if progress.borrow().state.is_final() {
+            ended.insert(id);
+            if progress.receiver_count() == 0 {
+                // The store holds its end.
+                loads.remove(&id);
+            }
         }
-        drop(loads);
-        if let Some(progress) = changed {
-            // Nobody listening is no error.
-            let _ = self.changes.send((id, progress));
-        }
+        changed
     }
 
     /// How far a load is, as far as its events tell.
     pub fn now(&self, id: LoadId) -> Option<Progress> {
-        self.lock().get(&id).map(|progress| progress.borrow().clone()).filter(|progress| progress.seq > 0)
+        self.lock().loads.get(&id).map(|progress| progress.borrow().clone()).filter(|progress| progress.seq > 0)
     }
 
     /// Watches one load.
     pub fn watch(self: &Arc<Self>, id: LoadId) -> Watching {
-        let receiver = self.lock().entry(id).or_default().subscribe();
+        let receiver = self.lock().loads.entry(id).or_default().subscribe();
         Watching { board: self.clone(), id, receiver: Some(receiver) }
     }
 
@@ -90,9 +114,9 @@ impl LoadWatch {
         self.changes.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<LoadId, watch::Sender<Progress>>> {
+    fn lock(&self) -> MutexGuard<'_, Board> {
         // The fold does not panic, and a state behind is no danger.
-        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,6 +128,15 @@ async fn open(engines: &Engines) -> Result<LoadEvents, EngineError> {
             engines.prepare_bus().await?;
             Ok(engines.bus.load_events().await?)
         }
+    }
+}
+
+/// Completes when the bus was away and is back since it was connected for the `connects`th time. It does not know its readers
+/// any more then, and they would not hear of that before they miss two heartbeats.
+async fn reconnected(engines: &Engines, connects: u64) {
+    const INTERVAL: Duration = Duration::from_millis(250);
+    while engines.bus.connects() == connects {
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
@@ -134,7 +167,7 @@ impl Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         self.receiver = None;
-        let mut loads = self.board.lock();
+        let loads = &mut self.board.lock().loads;
         let idle = |progress: &watch::Sender<Progress>| {
             let now = progress.borrow();
             progress.receiver_count() == 0 && (now.seq == 0 || now.state.is_final())

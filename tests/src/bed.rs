@@ -6,7 +6,7 @@ use paystats_core::{
     bus::{Bus, Work},
     config::{BusConfig, Config, Secret, StoreConfig},
     datalake::Datalake,
-    domain::{PaystatScope, PostalCodeId, Total},
+    domain::{Paystat, PaystatScope, PostalCodeId, Total},
     engines::Engines,
     load::{Load, LoadEntity, LoadId, Rejection},
     store::{Direction, NewLoad, PageRequest, PaystatOrderField, Store, StoredPaystat},
@@ -148,6 +148,12 @@ impl TestBed {
         let codes: Vec<_> = (1..=count).map(|id| (1, sources::postal_code(id))).collect();
         self.store().postal_codes.write_load(0, &codes, false).await.unwrap();
         codes.into_iter().map(|(_, code)| code.id).collect()
+    }
+
+    /// Writes these paystats to the store, past any load.
+    pub async fn insert_paystats(&self, rows: &[Paystat]) {
+        let rows: Vec<_> = rows.iter().cloned().map(|row| (1, row)).collect();
+        self.store().paystats.write_load(0, &rows, false).await.unwrap();
     }
 
     /// All paystats of the store, by number.

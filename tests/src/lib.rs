@@ -1,7 +1,8 @@
-//! The harness of the end-to-end tests: real engines, real files, the real loader.
+//! The harness of the end-to-end tests: real engines, real files, the real loader and server.
 //!
 //! A test opens a [`TestBed`], which gives it a database, streams and a data lake of its own, puts a source into the lake, accepts a load,
-//! and waits for facts ([`eventually`], [`TestBed::finished`], [`Watch`]), never for time.
+//! and waits for facts ([`eventually`], [`TestBed::finished`], [`Watch`]), never for time. Tests of the API ask a [`RunningServer`] and look
+//! at its [`Answer`]s.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|

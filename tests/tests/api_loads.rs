@@ -344,6 +344,16 @@ async fn refused_rows_are_paged_through_by_line() {
     );
     assert_eq!((&all["nodes"][1]["code"], &all["nodes"][1]["column"]), (&json!("WRONG_FIELD_COUNT"), &Value::Null));
 
+    let counts = "query($id: ID!) { load(id: $id) { rejectionCounts { code column count } } }";
+    let counts = server.graphql(counts, json!({ "id": id })).await;
+    assert_eq!(
+        counts.data()["load"]["rejectionCounts"],
+        json!([
+            { "code": "INVALID_MONTH", "column": "p_month", "count": 20 },
+            { "code": "WRONG_FIELD_COUNT", "column": null, "count": 20 },
+        ])
+    );
+
     let mut forward = Vec::new();
     let mut after = Value::Null;
     loop {
@@ -474,6 +484,27 @@ async fn a_load_is_watched_by_its_number_as_well() {
 }
 
 #[tokio::test]
+async fn a_load_that_waits_knows_its_place() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("rows.csv", source(1));
+    let positions = async || {
+        let query = "{ loads(first: 9) { nodes { progress { queuePosition } } } }";
+        let loads = server.graphql(query, json!({})).await.data()["loads"]["nodes"].clone();
+        loads.as_array().unwrap().iter().map(|load| load["progress"]["queuePosition"].clone()).collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        start_paystats(&server, "rows.csv").await;
+    }
+    assert_eq!(positions().await, [3, 2, 1]);
+    let _loader = bed.start_plain_loader();
+    progress_of(&server, "3", None).await;
+    progress_of(&server, "1", None).await;
+    progress_of(&server, "2", None).await;
+    assert_eq!(positions().await, [Value::Null, Value::Null, Value::Null]);
+}
+
+#[tokio::test]
 async fn all_loads_are_watched_at_once_from_now_on() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
@@ -542,6 +573,30 @@ async fn the_end_is_told_although_its_number_is_lower_than_those_before() {
     bed.store().loads.set_last_event(load, seq(&planning) - 1).await.unwrap();
     let end = next(&mut watch).await;
     assert_eq!((&end["state"], seq(&end)), (&json!("SUCCEEDED"), seq(&planning) - 1));
+    assert_eq!(watch.next().await, None);
+}
+
+/// The bus was away when it ended.
+#[tokio::test]
+async fn a_load_whose_end_nobody_told_has_ended_all_the_same() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("rows.csv", source(10));
+    let id = start_paystats(&server, "rows.csv").await;
+    let load: LoadId = id["Load:".len()..].parse().unwrap();
+    let mut watch = watch(&server, &id, None).await;
+    bed.bus().publish_event(load, &LoadEvent::Planning { bytes_total: 10 }).await.unwrap();
+    while next(&mut watch).await["state"] != "PLANNING" {}
+
+    let end = Progress::failed(10, Counts::default(), "no luck".to_owned());
+    bed.store().loads.finish(load, &end).await.unwrap();
+    let query = "{ loads(filter: { states: [FAILED] }) { nodes { state error progress { state error } } } }";
+    let answer = server.graphql(query, json!({})).await;
+    let end = json!({ "state": "FAILED", "error": "no luck" });
+    let expected = json!([{ "state": "FAILED", "error": "no luck", "progress": end }]);
+    assert_eq!(answer.data()["loads"]["nodes"], expected);
+    let told = next(&mut watch).await;
+    assert_eq!((&told["state"], &told["seq"]), (&json!("FAILED"), &json!(0)));
     assert_eq!(watch.next().await, None);
 }
 

@@ -57,8 +57,7 @@ fn input(amount: Value) -> Value {
 async fn bed_with(rows: &[Paystat]) -> (TestBed, RunningServer) {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(30).await;
-    let lines: Vec<_> = rows.iter().cloned().map(|row| (2, row)).collect();
-    bed.store().paystats.write_load(0, &lines, false).await.unwrap();
+    bed.insert_paystats(rows).await;
     let server = bed.start_server().await;
     (bed, server)
 }
@@ -109,6 +108,8 @@ async fn a_paystat_is_made_found_changed_and_removed() {
         }
         assert_eq!(update(&server, change).await.data()["updatePaystat"]["paystat"], expected);
     }
+    let nothing = json!({ "id": "Paystat:1117", "amount": null });
+    assert_eq!(update(&server, nothing).await.refusal(), "BAD_USER_INPUT: nothing to change was given");
 
     assert_eq!(*delete(&server, "1117").await.data(), json!({ "deletePaystat": { "deletedId": "Paystat:1117" } }));
     assert_eq!(find(&server, "1117").await, Value::Null);
@@ -291,7 +292,7 @@ async fn arguments_that_make_no_sense_are_refused_with_their_reason() {
         ),
         (
             r#"{ paystats(filter: { postalCodes: ["28_001"] }) { totalCount } }"#,
-            "postalCodes: \"28_001\" is not 1 to 16 letters, digits, spaces or hyphens",
+            "postalCodes: \"28_001\" is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end",
         ),
     ] {
         let answer = server.graphql(question, json!({})).await;

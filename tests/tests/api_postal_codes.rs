@@ -208,6 +208,7 @@ async fn a_box_finds_the_areas_that_meet_it_everywhere_on_earth() {
     // To the poles, halves of the earth, and all of it.
     assert_eq!(matching(&server, bbox(-180.0, 88.0, 180.0, 90.0)).await, [103]);
     assert_eq!(matching(&server, bbox(10.2, 89.2, 10.2, 90.0)).await, [103]);
+    assert_eq!(matching(&server, bbox(0.0, 90.0, 0.0, 90.0)).await, [0; 0]);
     assert_eq!(matching(&server, bbox(-180.0, -90.0, 180.0, 0.0)).await, [101, 102, 104, 105]);
     assert_eq!(matching(&server, bbox(0.0, -90.0, 179.9, 90.0)).await, [101, 103, 104, 105]);
     assert_eq!(matching(&server, bbox(-180.0, -90.0, 180.0, 90.0)).await, all);
@@ -243,6 +244,23 @@ async fn a_polygon_finds_the_areas_that_meet_it() {
     both["within"] = polygon(&triangle);
     both["codes"] = json!(["28002", "28011", "28999"]);
     assert_eq!(matching(&server, both).await, [2]);
+}
+
+/// On the sphere the shortest way from 10° W to 10° E along 45° N runs up to 45.4° N, and along 35° N up to 35.4° N.
+#[tokio::test]
+async fn edges_of_a_polygon_are_straight_on_the_map() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    for (id, south) in [(1, 34.9), (2, 35.1), (3, 44.85), (4, 45.1)] {
+        let area = square(0.0, south, 0.05).ewkb_hex();
+        create(&server, json!({ "id": id, "code": id.to_string(), "wkb": area })).await.data();
+    }
+    let ring = [[-10.0, 35.0], [10.0, 35.0], [10.0, 45.0], [-10.0, 45.0], [-10.0, 35.0]];
+    assert_eq!(matching(&server, bbox(-10.0, 35.0, 10.0, 45.0)).await, [2, 3]);
+    assert_eq!(matching(&server, json!({ "within": polygon(&ring) })).await, [2, 3]);
+    // Wider than half the earth, and to a pole.
+    let ring = [[-170.0, 35.0], [170.0, 35.0], [170.0, 90.0], [-170.0, 90.0], [-170.0, 35.0]];
+    assert_eq!(matching(&server, json!({ "within": polygon(&ring) })).await, [2, 3, 4]);
 }
 
 #[tokio::test]
@@ -435,7 +453,7 @@ async fn a_postal_code_with_paystats_stays() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
     bed.insert_postal_codes(2).await;
-    bed.store().paystats.write_load(0, &[(2, paystat(5))], false).await.unwrap();
+    bed.insert_paystats(&[paystat(5)]).await;
 
     let refusal = "CONFLICT: postal code 1 has paystats: delete them first";
     assert_eq!(delete(&server, "1").await.refusal(), refusal);
@@ -605,7 +623,7 @@ async fn arguments_that_name_nothing_are_refused_with_their_reason() {
         (r#"{ postalCodes(before: "eyJpIjp7IiRndCI6MX19") { totalCount } }"#, "before is not a cursor"),
         (
             r#"{ postalCodes(filter: { codes: ["28001", "28_001"] }) { totalCount } }"#,
-            "codes: \"28_001\" is not 1 to 16 letters, digits, spaces or hyphens",
+            "codes: \"28_001\" is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end",
         ),
         (
             r#"{ postalCodes(filter: { bbox: { west: 0, south: 1, east: 1, north: 0 } }) { totalCount } }"#,
@@ -645,19 +663,19 @@ async fn arguments_that_name_nothing_are_refused_with_their_reason() {
         ),
         (
             r#"mutation { updatePostalCode(input: { id: 1, code: "" }) { postalCode { id } } }"#,
-            "code: \"\" is not 1 to 16 letters, digits, spaces or hyphens",
+            "code: \"\" is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end",
         ),
         (
             r#"mutation { updatePostalCode(input: { id: 1, code: " 28001" }) { postalCode { id } } }"#,
-            "code: \" 28001\" is not 1 to 16 letters, digits, spaces or hyphens",
+            "code: \" 28001\" is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end",
         ),
         (
             r#"mutation { updatePostalCode(input: { id: 1, code: "12345678901234567" }) { postalCode { id } } }"#,
-            "code: \"12345678901234567\" is not 1 to 16 letters, digits, spaces or hyphens",
+            "code: \"12345678901234567\" is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end",
         ),
         (
             r#"mutation { updatePostalCode(input: { id: 1, code: "ñ" }) { postalCode { id } } }"#,
-            "code: \"ñ\" is not 1 to 16 letters, digits, spaces or hyphens",
+            "code: \"ñ\" is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end",
         ),
         (
             r#"mutation { updatePostalCode(input: { id: "Paystat:1", code: "1" }) { postalCode { id } } }"#,
@@ -679,7 +697,7 @@ async fn a_cursor_of_another_list_is_refused() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
     bed.insert_postal_codes(2).await;
-    bed.store().paystats.write_load(0, &[(2, paystat(5))], false).await.unwrap();
+    bed.insert_paystats(&[paystat(5)]).await;
     let query = "{
         byAmount: paystats(orderBy: { field: AMOUNT }) { ...end }
         near: postalCodes(filter: { near: { longitude: 0, latitude: 0, maxDistanceMeters: 10000000 } }) {

@@ -17,8 +17,7 @@ const INTERVALS: [(&str, Interval); 3] =
 async fn bed_with(rows: &[Paystat]) -> (TestBed, RunningServer) {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(POSTAL_CODES).await;
-    let lines: Vec<_> = rows.iter().cloned().map(|row| (2, row)).collect();
-    bed.store().paystats.write_load(0, &lines, false).await.unwrap();
+    bed.insert_paystats(rows).await;
     let server = bed.start_server().await;
     (bed, server)
 }
@@ -322,7 +321,7 @@ async fn questions_that_make_no_sense_are_refused_with_their_reason() {
         ("{ byPostalCode(first: 20001) { total { count } } }".to_owned(), "first must be from 0 to 20000"),
         (
             r#"{ total(filter: { postalCodes: [""] }) { count } }"#.to_owned(),
-            "postalCodes: \"\" is not 1 to 16 letters, digits, spaces or hyphens",
+            "postalCodes: \"\" is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end",
         ),
         (
             "{ total(filter: { bbox: { west: 0, south: 5, east: 1, north: 0 } }) { count } }".to_owned(),

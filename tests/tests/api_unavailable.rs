@@ -199,6 +199,7 @@ async fn a_server_that_starts_first_says_so_until_its_engines_are_there() {
     );
 
     let _mongod = start_mongod(engines.path(), Some(mongodb_port)).await;
+    server.waits_for(&["nats"]).await;
     let _nats_server = start_nats(engines.path(), Some(nats_port)).await;
     server.ready().await;
     assert_eq!(ask(&server, "{ total { count } }").await.data()["total"]["count"], 0);
@@ -249,6 +250,22 @@ async fn a_database_that_hangs_makes_nobody_wait_longer_than_the_deadline() {
     kill(mongod, Signal::SIGCONT).unwrap();
     server.ready().await;
     ask(&server, "{ total { count } }").await.data();
+}
+
+#[tokio::test]
+async fn a_load_that_hanging_nats_did_not_confirm_is_accepted_and_runs() {
+    let own = Own::start().await;
+    let server = own.start_server().await;
+    let _loader = own.start_loader();
+    let nats_server = Pid::from_raw(own.nats_server.as_ref().unwrap().pid() as i32);
+    kill(nats_server, Signal::SIGSTOP).unwrap();
+    let (refused, time) = timed(start_load(&server, "codes.csv")).await;
+    assert_eq!(refused.refusal(), "UNAVAILABLE: load #1 is accepted and starts once the message bus is back");
+    assert!(time < Duration::from_secs(6), "{time:?}");
+
+    kill(nats_server, Signal::SIGCONT).unwrap();
+    let end = last_progress(&server, &json!(1)).await;
+    assert_eq!((&end["state"], &end["rowsInserted"]), (&json!("SUCCEEDED"), &json!(1)));
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ pub struct WorkQueue {
 
 impl WorkQueue {
     /// How long one request for work stands before the next. A server that was restarted does not know the requests of before,
-    /// so this is also how long work may wait after that.
+    /// so work may wait as long after that, and five seconds more, which async-nats adds.
     const PATIENCE: Duration = Duration::from_secs(4);
 
     /// The next piece of work; `None` if there was none for a while. Fails when the bus or the consumer is gone.

@@ -30,7 +30,7 @@ pub enum PostalCodeError {
     #[error("is not a whole number from 0 to 2147483647")]
     Id,
     /// Not a code.
-    #[error("is not 1 to 16 letters, digits, spaces or hyphens")]
+    #[error("is not 1 to 16 letters, digits, spaces or hyphens, without a space at either end")]
     Code,
 }
 

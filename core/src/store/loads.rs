@@ -197,6 +197,12 @@ impl Loads {
         Ok(self.loads.find_one(filter.document()).await?.is_some())
     }
 
+    /// How many loads wait before this one.
+    pub async fn queued_before(&self, number: i64) -> Result<u64, StoreError> {
+        let before = doc! { "state": LoadState::Queued.name(), "number": { "$lt": number } };
+        Ok(self.loads.count_documents(before).await?)
+    }
+
     /// Loads under way that the bus has not been told of, the oldest first.
     pub async fn unpublished(&self, accepted_before: OffsetDateTime) -> Result<Vec<Load>, StoreError> {
         let filter = doc! {

@@ -33,7 +33,7 @@ pub use page::{Direction, Key, KeyPart, Page, PageRequest};
 pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
 pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
 pub use provenance::{Provenance, Write};
-pub use rejections::Rejections;
+pub use rejections::{RejectionCount, Rejections};
 pub use totals::{GroupTotal, Totals};
 
 use crate::config::StoreConfig;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{FutureExt, TryStreamExt};
+use geojson::{GeometryValue, Position};
 use mongodb::{
     Collection, Database, IndexModel,
     bson::{Binary, Bson, Document, doc, serialize_to_bson, spec::BinarySubtype},
@@ -330,33 +331,59 @@ impl PostalCodeFilter {
 
 fn intersects(area: &Area) -> Document {
     let geometry = match area {
-        Area::Within(geometry) => geojson(geometry).unwrap_or_default(),
+        Area::Within(geometry) => polygons(geometry),
         Area::BBox(bbox) => box_polygons(bbox),
     };
     doc! { "geometry": { "$geoIntersects": { "$geometry": geometry } } }
 }
 
-/// A box as polygons on the sphere, where a polygon's edge is the shortest way between two points. Edges along a
-/// parallel would bend towards the pole, so they get a point every degree; and a polygon must stay smaller than half
-/// the sphere, so the box is cut into pieces of at most 60 degrees.
+/// The polygons of a geometry on the sphere. Each must stay smaller than half of it.
+fn polygons(geometry: &Geometry) -> Document {
+    let polygons = match geometry.geojson().value {
+        GeometryValue::Polygon { coordinates } => vec![coordinates],
+        GeometryValue::MultiPolygon { coordinates } => coordinates,
+        _ => Vec::new(),
+    };
+    let polygon = |rings: &Vec<Vec<Position>>| -> Bson { rings.iter().map(|points| ring(points)).collect() };
+    doc! { "type": "MultiPolygon", "coordinates": polygons.iter().map(polygon).collect::<Bson>() }
+}
+
+/// A box as polygons on the sphere. A polygon must stay smaller than half of it, so the box is cut into pieces of at most
+/// 60 degrees.
 fn box_polygons(bbox: &BBox) -> Document {
     const PIECE: f64 = 60.0;
-    // At a pole a parallel shrinks to one point, which no ring may hold twice.
-    let (south, north) = (bbox.south.clamp(-89.999_999, 89.999_999), bbox.north.clamp(-89.999_999, 89.999_999));
+    let (south, north) = (off_pole(bbox.south), off_pole(bbox.north));
     let mut polygons = Vec::new();
     for (west, east) in bbox.longitudes() {
         for (west, east) in pieces(west, east, PIECE) {
             for (south, north) in pieces(south, north, PIECE) {
-                let mut ring: Vec<[f64; 2]> = steps(west, east).map(|longitude| [longitude, south]).collect();
-                let back: Vec<[f64; 2]> = steps(west, east).map(|longitude| [longitude, north]).collect();
-                ring.extend(back.into_iter().rev());
-                ring.push(ring[0]);
-                let ring: Vec<Bson> = ring.into_iter().map(|[x, y]| Bson::from(vec![x, y])).collect();
-                polygons.push(Bson::Array(vec![Bson::Array(ring)]));
+                let corners = [[west, south], [east, south], [east, north], [west, north], [west, south]];
+                polygons.push(Bson::Array(vec![ring(&corners.map(Position::from))]));
             }
         }
     }
     doc! { "type": "MultiPolygon", "coordinates": polygons }
+}
+
+/// A ring with a point every degree of longitude. Its edges are meant to be straight in longitude and latitude (RFC 7946, section
+/// 3.1.1); on the sphere an edge is the shortest way between two points, which bends towards the pole.
+fn ring(points: &[Position]) -> Bson {
+    let point = |x: f64, y: f64| Bson::from(vec![x, off_pole(y)]);
+    let mut ring = Vec::new();
+    for edge in points.windows(2) {
+        let (from, to) = (&edge[0], &edge[1]);
+        let (width, height) = (to[0] - from[0], to[1] - from[1]);
+        let count = width.abs().ceil().max(1.0);
+        let part = |step: u32| f64::from(step) / count;
+        ring.extend((0..count as u32).map(|step| point(from[0] + width * part(step), from[1] + height * part(step))));
+    }
+    ring.extend(ring.first().cloned());
+    Bson::Array(ring)
+}
+
+/// A latitude, a little off the pole, where a parallel shrinks to one point, which no ring may hold twice.
+fn off_pole(latitude: f64) -> f64 {
+    latitude.clamp(-89.999_999, 89.999_999)
 }
 
 /// The range cut into equal pieces of at most `size`. A range without extent is widened by 10^-9 degrees, a tenth of
@@ -375,12 +402,6 @@ fn pieces(from: f64, to: f64, size: f64) -> Vec<(f64, f64)> {
             (at(f64::from(piece)), at(f64::from(piece) + 1.0))
         })
         .collect()
-}
-
-/// Longitudes from `west` to `east`, at most a degree apart.
-fn steps(west: f64, east: f64) -> impl Iterator<Item = f64> {
-    let count = (east - west).ceil().max(1.0);
-    (0..=count as u32).map(move |step| west + (east - west) * f64::from(step) / count)
 }
 
 /// All fields but the area.

@@ -2,13 +2,14 @@
 
 use std::ops::RangeInclusive;
 
+use futures_util::TryStreamExt;
 use mongodb::{
     Collection, Database, IndexModel,
     bson::{Document, doc, serialize_to_document},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Key, KeyPart, Page, PageRequest, StoreError, page::find_page};
+use super::{BATCH_SIZE, Direction, Key, KeyPart, Page, PageRequest, StoreError, page::find_page};
 use crate::load::{LoadId, Rejection, RejectionCode};
 
 /// The collection of refused rows.
@@ -27,6 +28,17 @@ struct RejectionDocument {
     code: RejectionCode,
     value: Option<String>,
     reason: String,
+}
+
+/// Refused rows that have the same thing wrong with them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RejectionCount {
+    /// What is wrong.
+    pub code: RejectionCode,
+    /// In which column; `None` where the record as a whole is wrong.
+    pub column: Option<String>,
+    /// Number of rows.
+    pub count: i64,
 }
 
 const COLLECTION: &str = "rejections";
@@ -88,6 +100,18 @@ impl Rejections {
     /// How many rows of a load were refused.
     pub async fn count(&self, load: LoadId) -> Result<u64, StoreError> {
         Ok(self.rejections.count_documents(doc! { "load": load.to_string() }).await?)
+    }
+
+    /// How many rows of a load were refused, by code and column, the most frequent first.
+    pub async fn counts(&self, load: LoadId) -> Result<Vec<RejectionCount>, StoreError> {
+        let pipeline = [
+            doc! { "$match": { "load": load.to_string() } },
+            doc! { "$group": { "_id": { "code": "$code", "column": "$column" }, "count": { "$sum": 1_i64 } } },
+            doc! { "$project": { "_id": 0, "code": "$_id.code", "column": "$_id.column", "count": 1 } },
+            doc! { "$sort": { "count": -1, "code": 1, "column": 1 } },
+        ];
+        let counts = self.rejections.aggregate(pipeline).batch_size(BATCH_SIZE).with_type::<RejectionCount>().await?;
+        Ok(counts.try_collect().await?)
     }
 
     /// The place of a refused row in the order of [`Rejections::page`].

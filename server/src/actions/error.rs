@@ -1,6 +1,6 @@
 //! What an action answers when it does not succeed: a code from one table for programs, a message for people.
 
-use paystats_core::{bus::BusError, datalake::SourceError, store::StoreError};
+use paystats_core::{bus::BusError, datalake::SourceError, engines::EngineError, store::StoreError};
 use tracing::{error, warn};
 
 /// The codes that clients can act on. They stand in `extensions.code` of every error.
@@ -92,6 +92,15 @@ impl From<BusError> for ActionError {
     fn from(reason: BusError) -> Self {
         warn!(%reason, "a request found NATS away");
         Self::unavailable("the message bus is away; try again in a moment")
+    }
+}
+
+impl From<EngineError> for ActionError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::Bus(error) => error.into(),
+        }
     }
 }
 

@@ -6,12 +6,13 @@ use futures_util::{Stream, stream};
 use paystats_core::{
     bus::Work,
     datalake::DatalakeObject,
+    engines::Engines,
     load::{Load, LoadEntity, LoadId, Progress, Rejection},
-    store::{LoadFilter, NewLoad, Page, PageRequest, StoreError},
+    store::{LoadFilter, NewLoad, Page, PageRequest, RejectionCount, StoreError},
 };
-use tracing::info;
+use tracing::{info, warn};
 
-use super::{ActionError, Actions};
+use super::{ActionError, Actions, ErrorCode};
 use crate::watch::Watching;
 
 /// A load to accept.
@@ -25,6 +26,8 @@ pub struct StartLoad {
     pub idempotency_key: Option<String>,
 }
 
+/// How long the answer to an accepted load waits for the bus.
+const PUBLISHING: Duration = Duration::from_secs(5);
 /// Longest idempotency key, in bytes.
 const MAX_KEY_BYTES: usize = 200;
 
@@ -65,20 +68,33 @@ impl Actions {
             (Err(error), _) => return Err(error.into()),
         };
         info!(load.id = %load.id, load.number = load.number, load.source = load.source, "load accepted");
-        if let Err(error) = self.publish(&load).await {
-            let number = load.number;
-            return Err(ActionError {
-                message: format!("load #{number} is accepted and starts once the message bus is back"),
-                ..error
-            });
+        match tokio::time::timeout(PUBLISHING, self.publish(&load)).await {
+            Ok(Ok(())) => Ok(load),
+            Ok(Err(_)) | Err(_) => {
+                let number = load.number;
+                let reason = format!("load #{number} is accepted and starts once the message bus is back");
+                Err(ActionError::unavailable(reason))
+            }
         }
-        Ok(load)
     }
 
     /// Puts an accepted load on the queue, and notes that it is there.
     pub(crate) async fn publish(&self, load: &Load) -> Result<(), ActionError> {
-        self.engines.bus.publish_work(Work::Plan { load: load.id }).await?;
-        Ok(self.engines.store.loads.set_published(load.id).await?)
+        let Engines { store, bus } = &self.engines;
+        let work = Work::Plan { load: load.id };
+        if let Err(error) = bus.publish_work(work).await {
+            if !bus.is_connected() {
+                return Err(error.into());
+            }
+            // NATS may have come back without its streams.
+            self.engines.prepare_bus().await?;
+            bus.publish_work(work).await?;
+        }
+        if let Err(error) = store.loads.set_published(load.id).await {
+            // It will be published once more then, which is harmless.
+            warn!(load.id = %load.id, %error, "a published load could not be noted as such");
+        }
+        Ok(())
     }
 
     /// The load with this id.
@@ -101,19 +117,25 @@ impl Actions {
         Ok(self.engines.store.rejections.page(load, request).await?)
     }
 
+    /// How many rows of a load were refused, by code and column.
+    pub async fn rejection_counts(&self, load: LoadId) -> Result<Vec<RejectionCount>, ActionError> {
+        Ok(self.engines.store.rejections.counts(load).await?)
+    }
+
+    /// How many loads wait before this one.
+    pub async fn queued_before(&self, load: &Load) -> Result<u64, ActionError> {
+        Ok(self.engines.store.loads.queued_before(load.number).await?)
+    }
+
     /// Files of the data lake whose path starts with `prefix`.
     pub async fn datalake(&self, prefix: &str) -> Result<Vec<DatalakeObject>, ActionError> {
         self.datalake.list(prefix).await.map_err(ActionError::internal)
     }
 
-    /// How far a load is.
+    /// How far a load is: as the store has it, once it has ended.
     pub fn progress(&self, load: &Load) -> Progress {
-        match (&load.progress, self.watch.now(load.id)) {
-            (Some(end), _) if end.seq > 0 => end.clone(),
-            (_, Some(now)) => now,
-            (Some(end), None) => end.clone(),
-            (None, None) => Progress::queued(load.source_size_bytes),
-        }
+        let now = || self.watch.now(load.id).unwrap_or_else(|| Progress::queued(load.source_size_bytes));
+        load.progress.clone().unwrap_or_else(now)
     }
 
     /// How far a load is, now and after every change, until it ends. What a client saw before, up to the event `after_seq`, is
@@ -125,7 +147,7 @@ impl Actions {
     ) -> Result<impl Stream<Item = Result<Progress, ActionError>> + use<>, ActionError> {
         // Watched first and looked up then: whatever happens in between is seen by one of both.
         let watching = self.watch.watch(id);
-        let load = self.load(id).await?.ok_or_else(|| ActionError::not_found("there is no load with this id"))?;
+        let load = self.load(id).await?.ok_or_else(unknown_load)?;
         let changes =
             LoadChanges { actions: self.clone(), watching, load, seen: after_seq, waited: false, ended: false };
         Ok(stream::unfold(changes, |mut changes| async move { Some((changes.next().await?, changes)) }))
@@ -149,8 +171,13 @@ impl LoadChanges {
         while !self.ended {
             if let Some(progress) = self.newest() {
                 self.ended = progress.state.is_final();
-                // An end without a number is new to everybody.
-                if self.seen.is_none_or(|seen| progress.seq > seen) || (self.ended && progress.seq == 0) {
+                let is_new = match self.seen {
+                    None => true,
+                    // An end that has no number, or a lower one because the bus was lost meanwhile, is new to everybody.
+                    Some(seen) if self.ended => progress.seq != seen || progress.seq == 0,
+                    Some(seen) => progress.seq > seen,
+                };
+                if is_new {
                     self.seen = Some(progress.seq);
                     return Some(Ok(progress));
                 }
@@ -160,6 +187,8 @@ impl LoadChanges {
                 match self.actions.load(self.load.id).await {
                     Ok(Some(load)) => self.load = load,
                     Ok(None) => self.ended = true,
+                    // Events may still come, and the store is asked again.
+                    Err(error) if error.code == ErrorCode::Unavailable => {}
                     Err(error) => {
                         self.ended = true;
                         return Some(Err(error));
@@ -185,6 +214,11 @@ impl LoadChanges {
             (None, None) => Some(Progress::queued(self.load.source_size_bytes)),
         }
     }
+}
+
+/// Refuses a load that is not there.
+pub fn unknown_load() -> ActionError {
+    ActionError::not_found("there is no load with this id")
 }
 
 /// The load that was started with the same key, if it was the same request.

@@ -105,6 +105,9 @@ impl Actions {
 
     /// Changes a paystat.
     pub async fn update_paystat(&self, id: PaystatId, change: PaystatChange) -> Result<StoredPaystat, ActionError> {
+        if change == PaystatChange::default() {
+            return Err(ActionError::bad_input("nothing to change was given"));
+        }
         let written = self.edit().await?;
         match self.engines.store.paystats.update(id, &change, written).await? {
             Some(Some(changed)) => Ok(changed),

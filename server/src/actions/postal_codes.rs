@@ -56,6 +56,9 @@ impl Actions {
         id: PostalCodeId,
         change: PostalCodeChange,
     ) -> Result<StoredPostalCode, ActionError> {
+        if change == PostalCodeChange::default() {
+            return Err(ActionError::bad_input("nothing to change was given"));
+        }
         let written = self.edit().await?;
         match self.engines.store.postal_codes.update(id, &change, written).await {
             Ok(Some(changed)) => Ok(changed),

@@ -25,7 +25,11 @@ pub struct DatalakeQuery;
 #[Object]
 impl DatalakeQuery {
     /// Files of the data lake whose path starts with `prefix`, by path: the first 1000. Hidden ones are left out.
-    async fn datalake(&self, context: &Context<'_>, prefix: Option<String>) -> Result<Vec<DatalakeObject>> {
+    async fn datalake(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How the paths start, such as `2015/`; all if left out.")] prefix: Option<String>,
+    ) -> Result<Vec<DatalakeObject>> {
         let actions: &Actions = context.data_unchecked();
         let found = actions.datalake(prefix.as_deref().unwrap_or_default()).await?;
         Ok(found.into_iter().map(DatalakeObject::from).collect())

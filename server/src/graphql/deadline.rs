@@ -3,18 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
-    ServerError, ServerResult, Value, async_trait,
+    Error, PathSegment, ServerResult, Value, async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
 };
 
 use crate::actions::ActionError;
 
-/// The longest that a field of the root may take.
+/// The longest that a field of the root may take, and the start of a subscription.
+#[derive(Clone, Copy)]
 pub struct Deadline(pub Duration);
+
+impl Deadline {
+    /// Does `work`, unless it takes too long. `next` is what a client should do then.
+    pub async fn keep<T>(self, next: &str, work: impl Future<Output = T>) -> Result<T, ActionError> {
+        let late = |_| ActionError::unavailable(format!("no answer within {} s: {next}", self.0.as_secs_f32()));
+        tokio::time::timeout(self.0, work).await.map_err(late)
+    }
+}
 
 impl ExtensionFactory for Deadline {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self(self.0))
+        Arc::new(*self)
     }
 }
 
@@ -26,18 +35,19 @@ impl Extension for Deadline {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
+        // An event of a subscription is resolved here, too; the subscription itself keeps the deadline where it starts.
         if info.path_node.parent.is_some() || info.parent_type == "Subscription" {
             return next.run(context, info).await;
         }
-        let position = info.field.name.pos;
-        match tokio::time::timeout(self.0, next.run(context, info)).await {
-            Ok(result) => result,
-            Err(_) => {
-                let seconds = self.0.as_secs();
-                let error = ActionError::unavailable(format!("no answer within {seconds} seconds; try again"));
-                let error: ServerError = async_graphql::Error::from(error).into_server_error(position);
-                Err(error)
-            }
-        }
+        let (position, path) = (info.field.name.pos, PathSegment::Field(info.path_node.field_name().to_owned()));
+        let advice = match info.parent_type {
+            "Mutation" => "look whether it was done before you try again",
+            _ => "try again",
+        };
+        self.keep(advice, next.run(context, info)).await.unwrap_or_else(|late| {
+            let mut error = Error::from(late).into_server_error(position);
+            error.path.push(path);
+            Err(error)
+        })
     }
 }

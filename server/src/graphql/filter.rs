@@ -24,27 +24,17 @@ pub struct StatsFilter {
     pub postal_codes: Option<Vec<String>>,
     /// Postal codes whose area meets this box.
     pub bbox: Option<BBoxInput>,
-    /// Postal codes whose area meets this Polygon or MultiPolygon.
+    /// Postal codes whose area meets this Polygon or MultiPolygon, of which each part covers less than half the earth. Edges are
+    /// straight in longitude and latitude.
     pub within: Option<GeoJSON>,
 }
 
 /// Which paystats a list holds. All conditions hold at once; what is left out does not restrict.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct PaystatFilter {
-    /// First month.
-    pub from: Option<Month>,
-    /// Last month, included.
-    pub to: Option<Month>,
-    /// Any of these age groups.
-    pub ages: Option<Vec<AgeGroup>>,
-    /// Any of these genders.
-    pub genders: Option<Vec<Gender>>,
-    /// Any of these postal codes, such as `28001`. Codes that do not exist match nothing.
-    pub postal_codes: Option<Vec<String>>,
-    /// Postal codes whose area meets this box.
-    pub bbox: Option<BBoxInput>,
-    /// Postal codes whose area meets this Polygon or MultiPolygon.
-    pub within: Option<GeoJSON>,
+    /// By time, people and place.
+    #[graphql(flatten)]
+    pub stats: StatsFilter,
     /// Least amount.
     pub min_amount: Option<Decimal>,
     /// Greatest amount, included.
@@ -60,7 +50,8 @@ pub struct PostalCodeFilter {
     pub code_prefix: Option<String>,
     /// Postal codes whose area meets this box.
     pub bbox: Option<BBoxInput>,
-    /// Postal codes whose area meets this Polygon or MultiPolygon.
+    /// Postal codes whose area meets this Polygon or MultiPolygon, of which each part covers less than half the earth. Edges are
+    /// straight in longitude and latitude.
     pub within: Option<GeoJSON>,
     /// Postal codes near this point; the list is then ordered by distance.
     pub near: Option<NearInput>,
@@ -128,17 +119,8 @@ impl TryFrom<PaystatFilter> for actions::PaystatFilter {
     type Error = ActionError;
 
     fn try_from(filter: PaystatFilter) -> Result<Self, ActionError> {
-        let stats = StatsFilter {
-            from: filter.from,
-            to: filter.to,
-            ages: filter.ages,
-            genders: filter.genders,
-            postal_codes: filter.postal_codes,
-            bbox: filter.bbox,
-            within: filter.within,
-        };
         Ok(Self {
-            stats: stats.try_into()?,
+            stats: filter.stats.try_into()?,
             min_amount: filter.min_amount.map(|amount| amount.0),
             max_amount: filter.max_amount.map(|amount| amount.0),
         })

@@ -15,7 +15,7 @@ use super::{
     node::{LOAD, global_id, own_id},
     scalars::Long,
 };
-use crate::actions::{ActionError, Actions};
+use crate::actions::{ActionError, Actions, unknown_load};
 
 /// A load: one source file, read, checked and written row by row.
 pub struct Load(pub load::Load);
@@ -62,16 +62,23 @@ impl Load {
     async fn rejections(
         &self,
         context: &Context<'_>,
+        #[graphql(desc = "At most this many from the start, up to 1000; 50 where `last` is left out too.")]
         first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, up to 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<RejectionConnection> {
         let actions: &Actions = context.data_unchecked();
         let key = |line| store::Rejections::key(self.0.id, line);
         let request = PageArguments { first, after, last, before }.request(&key(0))?;
         let page = actions.rejections(self.0.id, request).await?;
-        Ok(connection(page, RejectionCount(self.0.id), |rejection| key(rejection.line), Rejection::from))
+        Ok(connection(page, RejectionListCount(self.0.id), |rejection| key(rejection.line), Rejection::from))
+    }
+
+    /// How many of its rows were refused, by code and column, the most frequent first.
+    async fn rejection_counts(&self, context: &Context<'_>) -> Result<Vec<RejectionCount>> {
+        let actions: &Actions = context.data_unchecked();
+        Ok(actions.rejection_counts(self.0.id).await?.into_iter().map(RejectionCount::from).collect())
     }
 
     /// Why it failed; null unless it did.
@@ -121,7 +128,7 @@ impl LoadProgress {
     /// Its load.
     async fn load(&self, context: &Context<'_>) -> Result<Load> {
         let found = batch::load(context, self.load).await?;
-        Ok(Load(found.ok_or_else(|| ActionError::not_found("there is no load with this id"))?))
+        Ok(Load(found.ok_or_else(unknown_load)?))
     }
 
     /// Where the load stands.
@@ -198,6 +205,16 @@ impl LoadProgress {
     async fn eta_seconds(&self) -> Option<f64> {
         self.progress.eta_seconds
     }
+
+    /// Place among the loads that wait, from 1; null unless it is `QUEUED`.
+    async fn queue_position(&self, context: &Context<'_>) -> Result<Option<Long>> {
+        if self.progress.state != load::LoadState::Queued {
+            return Ok(None);
+        }
+        let Some(load) = batch::load(context, self.load).await? else { return Ok(None) };
+        let before = context.data_unchecked::<Actions>().queued_before(&load).await?;
+        Ok(Some((before + 1).into()))
+    }
 }
 
 /// A row that was refused, and why. Lines count from 1, the header is line 1, and a record's line is where it starts.
@@ -215,6 +232,23 @@ pub struct Rejection {
     reason: String,
 }
 
+/// Refused rows of a load that have the same thing wrong with them.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct RejectionCount {
+    /// What is wrong.
+    code: RejectionCode,
+    /// In which column; null where the record as a whole is wrong.
+    column: Option<String>,
+    /// Number of rows.
+    count: Long,
+}
+
+impl From<store::RejectionCount> for RejectionCount {
+    fn from(rejections: store::RejectionCount) -> Self {
+        Self { code: rejections.code.into(), column: rejections.column, count: Long(rejections.count) }
+    }
+}
+
 impl From<load::Rejection> for Rejection {
     fn from(rejection: load::Rejection) -> Self {
         Self {
@@ -228,13 +262,13 @@ impl From<load::Rejection> for Rejection {
 }
 
 /// A list of refused rows.
-pub type RejectionConnection = Connection<Cursor, Rejection, RejectionCount>;
+pub type RejectionConnection = Connection<Cursor, Rejection, RejectionListCount>;
 
 /// What is asked of a list of refused rows as a whole.
-pub struct RejectionCount(LoadId);
+pub struct RejectionListCount(LoadId);
 
 #[Object]
-impl RejectionCount {
+impl RejectionListCount {
     /// Number of refused rows of the load.
     async fn total_count(&self, context: &Context<'_>) -> Result<Long> {
         let actions: &Actions = context.data_unchecked();
@@ -269,9 +303,13 @@ pub struct LoadQuery;
 #[Object]
 impl LoadQuery {
     /// The load with this id or number; null if there is none.
-    async fn load(&self, context: &Context<'_>, id: ID) -> Result<Option<Load>> {
+    async fn load(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its id, or its number.")] id: ID,
+    ) -> Result<Option<Load>> {
         let actions: &Actions = context.data_unchecked();
-        let found = match id.parse::<i64>() {
+        let found = match id.parse() {
             Ok(number) => actions.load_by_number(number).await?,
             Err(_) => actions.load(load_id(&id)?).await?,
         };
@@ -282,11 +320,12 @@ impl LoadQuery {
     async fn loads(
         &self,
         context: &Context<'_>,
-        filter: Option<LoadFilter>,
+        #[graphql(desc = "Which ones; all if left out.")] filter: Option<LoadFilter>,
+        #[graphql(desc = "At most this many from the start, up to 1000; 50 where `last` is left out too.")]
         first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, up to 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<LoadConnection> {
         let actions: &Actions = context.data_unchecked();
         let filter: store::LoadFilter = filter.unwrap_or_default().into();

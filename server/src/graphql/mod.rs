@@ -43,11 +43,16 @@ pub type Schema = async_graphql::Schema<Query, Mutation, subscription::Subscript
 
 fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
     Schema::build(Query::default(), Mutation::default(), subscription::Subscription)
+        .override_output_type_description::<postal_code::PostalCodeConnection>("A page of a list of postal codes.")
+        .override_output_type_description::<paystat::PaystatConnection>("A page of a list of paystats.")
+        .override_output_type_description::<load::LoadConnection>("A page of a list of loads.")
+        .override_output_type_description::<load::RejectionConnection>("A page of the refused rows of a load.")
 }
 
 /// The schema, answering by `actions`; a field of the root that takes longer than `deadline` is given up.
 pub fn schema(actions: Actions, deadline: Duration) -> Schema {
-    builder().data(actions).extension(deadline::Deadline(deadline)).finish()
+    let deadline = deadline::Deadline(deadline);
+    builder().data(actions).data(deadline).extension(deadline).finish()
 }
 
 /// The schema as text, with every description.

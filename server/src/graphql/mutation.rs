@@ -140,7 +140,7 @@ impl PostalCodeMutation {
     async fn create_postal_code(
         &self,
         context: &Context<'_>,
-        input: CreatePostalCodeInput,
+        #[graphql(desc = "The postal code.")] input: CreatePostalCodeInput,
     ) -> Result<PostalCodePayload> {
         let actions: &Actions = context.data_unchecked();
         let geometry = area(input.wkb, input.geojson)?;
@@ -156,7 +156,7 @@ impl PostalCodeMutation {
     async fn update_postal_code(
         &self,
         context: &Context<'_>,
-        input: UpdatePostalCodeInput,
+        #[graphql(desc = "Its id and new values.")] input: UpdatePostalCodeInput,
     ) -> Result<PostalCodePayload> {
         let actions: &Actions = context.data_unchecked();
         let change = PostalCodeChange {
@@ -168,7 +168,11 @@ impl PostalCodeMutation {
     }
 
     /// Removes a postal code. `NOT_FOUND` if there is none, `CONFLICT` if it has paystats.
-    async fn delete_postal_code(&self, context: &Context<'_>, input: DeletePostalCodeInput) -> Result<DeletePayload> {
+    async fn delete_postal_code(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its id.")] input: DeletePostalCodeInput,
+    ) -> Result<DeletePayload> {
         let actions: &Actions = context.data_unchecked();
         let id: domain::PostalCodeId = own_id(POSTAL_CODE, &input.id)?;
         actions.delete_postal_code(id).await?;
@@ -183,7 +187,11 @@ pub struct PaystatMutation;
 #[Object]
 impl PaystatMutation {
     /// Makes a paystat. `CONFLICT` if its id is taken, `BAD_USER_INPUT` if there is no such postal code.
-    async fn create_paystat(&self, context: &Context<'_>, input: CreatePaystatInput) -> Result<PaystatPayload> {
+    async fn create_paystat(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The paystat.")] input: CreatePaystatInput,
+    ) -> Result<PaystatPayload> {
         let actions: &Actions = context.data_unchecked();
         let new = NewPaystat {
             id: input.id.map(|Long(id)| id.try_into().map_err(|reason| invalid("id", &id, &reason))).transpose()?,
@@ -197,7 +205,11 @@ impl PaystatMutation {
     }
 
     /// Changes a paystat. `NOT_FOUND` if there is none, `BAD_USER_INPUT` if there is no such postal code.
-    async fn update_paystat(&self, context: &Context<'_>, input: UpdatePaystatInput) -> Result<PaystatPayload> {
+    async fn update_paystat(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its id and new values.")] input: UpdatePaystatInput,
+    ) -> Result<PaystatPayload> {
         let actions: &Actions = context.data_unchecked();
         let change = PaystatChange {
             amount: input.amount.map(|amount| amount.0),
@@ -210,7 +222,11 @@ impl PaystatMutation {
     }
 
     /// Removes a paystat. `NOT_FOUND` if there is none.
-    async fn delete_paystat(&self, context: &Context<'_>, input: DeletePaystatInput) -> Result<DeletePayload> {
+    async fn delete_paystat(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its id.")] input: DeletePaystatInput,
+    ) -> Result<DeletePayload> {
         let actions: &Actions = context.data_unchecked();
         let removed = actions.delete_paystat(own_id(PAYSTAT, &input.id)?).await?;
         Ok(DeletePayload { deleted_id: global_id(PAYSTAT, removed.paystat.id) })
@@ -225,7 +241,11 @@ pub struct LoadMutation;
 impl LoadMutation {
     /// Accepts a load of a file of the data lake. Loading the same file again changes nothing. `BAD_USER_INPUT` if the source
     /// is not a file inside the data lake.
-    async fn start_load(&self, context: &Context<'_>, input: StartLoadInput) -> Result<StartLoadPayload> {
+    async fn start_load(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What to load.")] input: StartLoadInput,
+    ) -> Result<StartLoadPayload> {
         let actions: &Actions = context.data_unchecked();
         let StartLoadInput { entity, source, idempotency_key } = input;
         let load = actions.start_load(StartLoad { entity: entity.into(), source, idempotency_key }).await?;

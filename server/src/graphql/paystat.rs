@@ -132,7 +132,11 @@ pub struct PaystatQuery;
 #[Object]
 impl PaystatQuery {
     /// The paystat with this id, global or as in the files; null if there is none.
-    async fn paystat(&self, context: &Context<'_>, id: ID) -> Result<Option<Paystat>> {
+    async fn paystat(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Its id, global or as in the files.")] id: ID,
+    ) -> Result<Option<Paystat>> {
         let actions: &Actions = context.data_unchecked();
         Ok(actions.paystat(own_id(PAYSTAT, &id)?).await?.map(Paystat))
     }
@@ -142,12 +146,13 @@ impl PaystatQuery {
     async fn paystats(
         &self,
         context: &Context<'_>,
-        filter: Option<PaystatFilter>,
-        order_by: Option<PaystatOrder>,
+        #[graphql(desc = "Which ones; all if left out.")] filter: Option<PaystatFilter>,
+        #[graphql(desc = "Their order; by id if left out.")] order_by: Option<PaystatOrder>,
+        #[graphql(desc = "At most this many from the start, up to 1000; 50 where `last` is left out too.")]
         first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, up to 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<PaystatConnection> {
         let actions: &Actions = context.data_unchecked();
         let scope = actions.paystat_scope(filter.unwrap_or_default().try_into()?).await?;

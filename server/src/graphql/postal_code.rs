@@ -100,7 +100,11 @@ impl PostalCode {
     }
 
     /// The total of its paystats that match.
-    async fn total(&self, context: &Context<'_>, filter: Option<StatsFilter>) -> Result<Total> {
+    async fn total(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
+    ) -> Result<Total> {
         let (_, scope) = scope(context, filter).await?;
         Ok(actions::sum(&batch::totals(context, self.0.id, scope, Vec::new()).await?)?.into())
     }
@@ -109,9 +113,9 @@ impl PostalCode {
     async fn time_series(
         &self,
         context: &Context<'_>,
-        filter: Option<StatsFilter>,
-        #[graphql(default_with = "Interval::Month")] interval: Interval,
-        by: Option<Vec<Dimension>>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
+        #[graphql(default_with = "Interval::Month", desc = "What one point spans.")] interval: Interval,
+        #[graphql(desc = "What they are split by; nothing if left out.")] by: Option<Vec<Dimension>>,
     ) -> Result<Vec<TimeSeries>> {
         let (_, scope) = scope(context, filter).await?;
         let breakdown = breakdown(by);
@@ -123,7 +127,7 @@ impl PostalCode {
     async fn by_age_and_gender(
         &self,
         context: &Context<'_>,
-        filter: Option<StatsFilter>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Vec<AgeGenderTotal>> {
         let (_, scope) = scope(context, filter).await?;
         Ok(age_gender_totals(batch::totals(context, self.0.id, scope, vec![Key::Age, Key::Gender]).await?))
@@ -134,12 +138,13 @@ impl PostalCode {
     async fn paystats(
         &self,
         context: &Context<'_>,
-        filter: Option<PaystatFilter>,
-        order_by: Option<PaystatOrder>,
+        #[graphql(desc = "Which ones; all if left out.")] filter: Option<PaystatFilter>,
+        #[graphql(desc = "Their order; by id if left out.")] order_by: Option<PaystatOrder>,
+        #[graphql(desc = "At most this many from the start, up to 1000; 50 where `last` is left out too.")]
         first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, up to 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<PaystatConnection> {
         let actions: &Actions = context.data_unchecked();
         let mut scope = actions.paystat_scope(filter.unwrap_or_default().try_into()?).await?;
@@ -196,8 +201,8 @@ impl PostalCodeQuery {
     async fn postal_code(
         &self,
         context: &Context<'_>,
-        id: Option<i32>,
-        code: Option<String>,
+        #[graphql(desc = "Its number: `id` in the files.")] id: Option<i32>,
+        #[graphql(desc = "Its code, such as `28001`.")] code: Option<String>,
     ) -> Result<Option<PostalCode>> {
         let actions: &Actions = context.data_unchecked();
         let found = match (id, code) {
@@ -218,11 +223,12 @@ impl PostalCodeQuery {
     async fn postal_codes(
         &self,
         context: &Context<'_>,
-        filter: Option<PostalCodeFilter>,
+        #[graphql(desc = "Which ones; all if left out.")] filter: Option<PostalCodeFilter>,
+        #[graphql(desc = "At most this many from the start, up to 1000; 50 where `last` is left out too.")]
         first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, up to 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<PostalCodeConnection> {
         let actions: &Actions = context.data_unchecked();
         let page = PageArguments { first, after, last, before };

@@ -17,7 +17,11 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// The object with this global id; null if there is none.
-    async fn node(&self, context: &Context<'_>, id: ID) -> Result<Option<Node>> {
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "A global id, such as `PostalCode:6055`.")] id: ID,
+    ) -> Result<Option<Node>> {
         let actions: &Actions = context.data_unchecked();
         let kind = id.split_once(':').map(|(kind, _)| kind);
         Ok(match kind {

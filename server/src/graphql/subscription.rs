@@ -4,28 +4,38 @@ use async_graphql::{Context, ID, Result, Subscription as GraphqlSubscription};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::load::{LoadProgress, load_id};
-use crate::actions::{ActionError, Actions};
+use super::{
+    deadline::Deadline,
+    load::{LoadProgress, load_id},
+};
+use crate::actions::{ActionError, Actions, unknown_load};
 
 /// Watch: the progress of loads.
 pub struct Subscription;
 
+/// Watch: the progress of loads.
 #[GraphqlSubscription]
 impl Subscription {
-    /// How far a load is: the state now, then every change, until it ends. `NOT_FOUND` if there is no such load. A client that
+    /// How far the load with this id or number is: the state now, then every change, until it ends. `NOT_FOUND` if there is no such load. A client that
     /// lost its connection hands back the `seq` that it saw last as `afterSeq`, to any server, and gets what it has not seen.
     async fn load_progress(
         &self,
         context: &Context<'_>,
-        id: ID,
-        after_seq: Option<i64>,
+        #[graphql(desc = "Id or number of the load.")] id: ID,
+        #[graphql(desc = "The `seq` that the client saw last; from the state now if left out.")] after_seq: Option<i64>,
     ) -> Result<impl Stream<Item = Result<LoadProgress>> + use<>> {
         let actions: &Actions = context.data_unchecked();
-        let id = load_id(&id)?;
         let after_seq = after_seq
             .map(|seq| u64::try_from(seq).map_err(|_| ActionError::bad_input("afterSeq must not be negative")))
             .transpose()?;
-        let changes = actions.watch_load(id, after_seq).await?;
+        let start = async {
+            let id = match id.parse() {
+                Ok(number) => actions.load_by_number(number).await?.ok_or_else(unknown_load)?.id,
+                Err(_) => load_id(&id)?,
+            };
+            Ok::<_, ActionError>((id, actions.watch_load(id, after_seq).await?))
+        };
+        let (id, changes) = context.data_unchecked::<Deadline>().keep("try again", start).await??;
         Ok(changes.map(move |progress| Ok(LoadProgress { load: id, progress: progress? })))
     }
 

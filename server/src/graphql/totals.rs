@@ -112,7 +112,11 @@ pub struct TotalsQuery;
 #[Object]
 impl TotalsQuery {
     /// The total of all paystats that match.
-    async fn total(&self, context: &Context<'_>, filter: Option<StatsFilter>) -> Result<Total> {
+    async fn total(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
+    ) -> Result<Total> {
         let (actions, scope) = scope(context, filter).await?;
         Ok(actions::sum(&actions.totals(&scope, &[]).await?)?.into())
     }
@@ -123,9 +127,9 @@ impl TotalsQuery {
     async fn time_series(
         &self,
         context: &Context<'_>,
-        filter: Option<StatsFilter>,
-        #[graphql(default_with = "Interval::Month")] interval: Interval,
-        by: Option<Vec<Dimension>>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
+        #[graphql(default_with = "Interval::Month", desc = "What one point spans.")] interval: Interval,
+        #[graphql(desc = "What they are split by; nothing if left out.")] by: Option<Vec<Dimension>>,
     ) -> Result<Vec<TimeSeries>> {
         let (actions, scope) = scope(context, filter).await?;
         let breakdown = breakdown(by);
@@ -137,7 +141,7 @@ impl TotalsQuery {
     async fn by_age_and_gender(
         &self,
         context: &Context<'_>,
-        filter: Option<StatsFilter>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Vec<AgeGenderTotal>> {
         let (actions, scope) = scope(context, filter).await?;
         Ok(age_gender_totals(actions.totals(&scope, &[Key::Age, Key::Gender]).await?))
@@ -148,9 +152,9 @@ impl TotalsQuery {
     async fn by_postal_code(
         &self,
         context: &Context<'_>,
-        filter: Option<StatsFilter>,
-        order_by: Option<PostalCodeTotalOrder>,
-        #[graphql(desc = "At most this many, up to 20000; all if left out.")] first: Option<i32>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
+        #[graphql(desc = "Their order; the greatest amount first if left out.")] order_by: Option<PostalCodeTotalOrder>,
+        #[graphql(desc = "At most this many, up to 20000, which is the default too.")] first: Option<i32>,
     ) -> Result<Vec<PostalCodeTotal>> {
         let limit = match first {
             None => MAX_POSTAL_CODES as usize,

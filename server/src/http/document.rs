@@ -23,7 +23,7 @@ use super::{
 /// through it. A kilobyte in which each fragment spreads the next one twice would otherwise keep a core busy for hours.
 const MAX_SELECTIONS: usize = 10_000;
 
-/// How deep selections may nest, counted the same way. The schema has a smaller limit for what it answers; this one is for our own stack.
+/// How deep selections may nest, counted the same way: the executor and the completion descend as deep.
 const MAX_DEPTH: usize = 64;
 
 /// Parses the document of `request`, keeps it there as the executor needs it, so that it is parsed once, and returns what it is about.
