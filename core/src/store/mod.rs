@@ -3,6 +3,7 @@
 //! `server` and `loader` hold one [`Store`] each. It connects lazily: calls fail with [`StoreError::Unavailable`] while
 //! MongoDB is away, within seconds, and work again once it is back.
 
+mod areas;
 mod counters;
 mod decimal;
 mod error;
