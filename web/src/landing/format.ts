@@ -14,5 +14,5 @@ export const formatMoment = (iso: string) => moments.format(new Date(iso));
 
 export const formatFraction = (fraction: number) => percents.format(fraction);
 
-/** `ROLLING_UP` reads `rolling up`. */
-export const formatState = (state: string) => state.toLowerCase().replaceAll("_", " ");
+/** `SUCCEEDED` reads `succeeded`. */
+export const formatState = (state: string) => state.toLowerCase();

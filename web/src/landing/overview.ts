@@ -18,15 +18,7 @@ export interface Load {
   progress: { rowsRead: number; rowsRejected: number; fraction: number | null };
 }
 
-export type LoadState =
-  | "QUEUED"
-  | "PLANNING"
-  | "LOADING"
-  | "ROLLING_UP"
-  | "SUCCEEDED"
-  | "FAILED"
-  | "CANCELLED"
-  | "UNDONE";
+export type LoadState = "QUEUED" | "PLANNING" | "LOADING" | "SUCCEEDED" | "FAILED";
 
 const OVERVIEW = `query Overview {
   total { amount count }
@@ -40,4 +32,4 @@ export const askOverview = () => ask<Overview>(OVERVIEW);
 
 export const isEmpty = ({ total, postalCodes }: Overview) => total.count === 0 && postalCodes.totalCount === 0;
 
-export const isRunning = ({ state }: Load) => ["QUEUED", "PLANNING", "LOADING", "ROLLING_UP"].includes(state);
+export const isRunning = ({ state }: Load) => ["QUEUED", "PLANNING", "LOADING"].includes(state);
