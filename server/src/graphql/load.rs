@@ -82,8 +82,8 @@ impl Load {
     }
 
     /// Why it failed; null unless it did.
-    async fn error(&self) -> Option<&str> {
-        self.0.error.as_deref()
+    async fn error(&self, context: &Context<'_>) -> Option<String> {
+        self.now(context).error
     }
 
     /// When it was accepted.
