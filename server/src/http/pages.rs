@@ -1,4 +1,4 @@
-//! The web app: the dashboard on `/`, GraphiQL on `/graphiql`, and the files that they load.
+//! The web app: the start page on `/`, GraphiQL on `/graphiql`, and the files that they load.
 //!
 //! The folder is what Vite builds. Names under `assets/` carry a hash of their content, so browsers may keep them for ever; the pages
 //! that name them are asked for anew each time, so a new build is seen at once.
@@ -19,7 +19,7 @@ use tower_http::services::{ServeDir, ServeFile};
 
 use super::compression::compression;
 
-/// The dashboard needs files of this origin and the API, and nothing else.
+/// The start page needs files of this origin and the API, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
