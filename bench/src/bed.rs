@@ -81,14 +81,7 @@ impl Place {
         let found = Datalake::new(&self.config.datalake).head(source).await?;
         let mut events = bus.load_events().await?.events;
         let start = Instant::now();
-        let new = NewLoad {
-            entity,
-            source: source.to_owned(),
-            source_size_bytes: found.size_bytes,
-            source_fingerprint: found.fingerprint(),
-            idempotency_key: None,
-        };
-        let load = store.loads.insert(new).await?;
+        let load = store.loads.insert(NewLoad::of(entity, found, None)).await?;
         bus.publish_work(Work::Plan { load: load.id }).await?;
         store.loads.set_published(load.id).await?;
         while let Some(event) = events.next().await {

@@ -116,14 +116,7 @@ impl TestBed {
     /// Accepts a load and stops before the bus hears of it.
     pub async fn accept_unpublished(&self, entity: LoadEntity, source: &str) -> Load {
         let found = Datalake::new(self.datalake()).head(source).await.unwrap();
-        let new = NewLoad {
-            entity,
-            source: source.to_owned(),
-            source_size_bytes: found.size_bytes,
-            source_fingerprint: found.fingerprint(),
-            idempotency_key: None,
-        };
-        self.store().loads.insert(new).await.unwrap()
+        self.store().loads.insert(NewLoad::of(entity, found, None)).await.unwrap()
     }
 
     /// Waits until a load has ended and its end was told on the bus.

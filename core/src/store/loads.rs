@@ -15,7 +15,10 @@ use super::{
     BATCH_SIZE, Direction, Key, KeyPart, Page, PageRequest, StoreError, counters::Counters, error::duplicate_as,
     page::find_page,
 };
-use crate::load::{Load, LoadEntity, LoadId, LoadState, Progress};
+use crate::{
+    datalake::DatalakeObject,
+    load::{Load, LoadEntity, LoadId, LoadState, Progress},
+};
 
 /// The collection of loads.
 #[derive(Clone, Debug)]
@@ -37,6 +40,14 @@ pub struct NewLoad {
     pub source_fingerprint: String,
     /// The caller's name for this request: the same key gives the same load.
     pub idempotency_key: Option<String>,
+}
+
+impl NewLoad {
+    /// A load of a source as the data lake has it now.
+    pub fn of(entity: LoadEntity, source: DatalakeObject, idempotency_key: Option<String>) -> Self {
+        let source_fingerprint = source.fingerprint();
+        Self { entity, source: source.path, source_size_bytes: source.size_bytes, source_fingerprint, idempotency_key }
+    }
 }
 
 /// Which loads a list holds. What is `None` does not restrict.

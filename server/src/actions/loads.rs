@@ -49,13 +49,7 @@ impl Actions {
         if !self.engines.bus.is_connected() {
             return Err(ActionError::unavailable("the message bus is away: the load was not accepted; try again"));
         }
-        let new = NewLoad {
-            entity: start.entity,
-            source: start.source.clone(),
-            source_size_bytes: source.size_bytes,
-            source_fingerprint: source.fingerprint(),
-            idempotency_key: start.idempotency_key.clone(),
-        };
+        let new = NewLoad::of(start.entity, source, start.idempotency_key.clone());
         let load = match (self.engines.store.loads.insert(new).await, &start.idempotency_key) {
             (Ok(load), _) => load,
             (Err(StoreError::Duplicate(_)), Some(key)) => {
@@ -112,9 +106,29 @@ impl Actions {
         Ok(self.engines.store.loads.page(filter, request).await?)
     }
 
+    /// How many loads match.
+    pub async fn count_loads(&self, filter: &LoadFilter) -> Result<u64, ActionError> {
+        Ok(self.engines.store.loads.count(filter).await?)
+    }
+
+    /// The loads with these ids, in any order.
+    pub async fn loads_by_ids(&self, ids: &[LoadId]) -> Result<Vec<Load>, ActionError> {
+        Ok(self.engines.store.loads.by_ids(ids).await?)
+    }
+
+    /// The loads with these numbers, in any order.
+    pub async fn loads_by_numbers(&self, numbers: &[i64]) -> Result<Vec<Load>, ActionError> {
+        Ok(self.engines.store.loads.by_numbers(numbers).await?)
+    }
+
     /// A page of a load's refused rows, by line.
     pub async fn rejections(&self, load: LoadId, request: PageRequest) -> Result<Page<Rejection>, ActionError> {
         Ok(self.engines.store.rejections.page(load, request).await?)
+    }
+
+    /// How many rows of a load were refused.
+    pub async fn count_rejections(&self, load: LoadId) -> Result<u64, ActionError> {
+        Ok(self.engines.store.rejections.count(load).await?)
     }
 
     /// How many rows of a load were refused, by code and column.

@@ -63,6 +63,11 @@ impl Actions {
         Ok(self.engines.store.paystats.page(scope, order, direction, request).await?)
     }
 
+    /// How many paystats match.
+    pub async fn count_paystats(&self, scope: &PaystatScope) -> Result<u64, ActionError> {
+        Ok(self.engines.store.paystats.count(scope).await?)
+    }
+
     /// The paystat with this number.
     pub async fn paystat(&self, id: PaystatId) -> Result<Option<StoredPaystat>, ActionError> {
         Ok(self.engines.store.paystats.by_id(id).await?)

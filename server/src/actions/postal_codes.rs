@@ -1,7 +1,9 @@
 //! Postal codes: find, make, change, remove.
 
+use std::collections::HashMap;
+
 use paystats_core::{
-    domain::{Near, PostalCode, PostalCodeCode, PostalCodeId},
+    domain::{Geometry, Near, PostalCode, PostalCodeCode, PostalCodeId},
     load::LoadEntity,
     store::{DeletedPostalCode, Page, PageRequest, PostalCodeChange, PostalCodeFilter, StoreError, StoredPostalCode},
 };
@@ -11,7 +13,7 @@ use super::{ActionError, Actions};
 impl Actions {
     /// The postal code with this number.
     pub async fn postal_code(&self, id: PostalCodeId) -> Result<Option<StoredPostalCode>, ActionError> {
-        Ok(self.engines.store.postal_codes.by_ids(&[id]).await?.pop())
+        Ok(self.postal_codes_by_ids(&[id]).await?.pop())
     }
 
     /// The postal code with this code.
@@ -26,6 +28,21 @@ impl Actions {
         request: PageRequest,
     ) -> Result<Page<StoredPostalCode>, ActionError> {
         Ok(self.engines.store.postal_codes.page(filter, request).await?)
+    }
+
+    /// How many postal codes match.
+    pub async fn count_postal_codes(&self, filter: &PostalCodeFilter) -> Result<u64, ActionError> {
+        Ok(self.engines.store.postal_codes.count(filter).await?)
+    }
+
+    /// The postal codes with these numbers, in any order.
+    pub async fn postal_codes_by_ids(&self, ids: &[PostalCodeId]) -> Result<Vec<StoredPostalCode>, ActionError> {
+        Ok(self.engines.store.postal_codes.by_ids(ids).await?)
+    }
+
+    /// The areas of these postal codes.
+    pub async fn geometries(&self, ids: &[PostalCodeId]) -> Result<HashMap<PostalCodeId, Geometry>, ActionError> {
+        Ok(self.engines.store.postal_codes.geometries(ids).await?)
     }
 
     /// The postal codes near a point, the nearest first, each with its distance in metres.

@@ -136,7 +136,7 @@ impl Loader<PostalCodeId> for PostalCodeBatch {
     type Error = ActionError;
 
     async fn load(&self, ids: &[PostalCodeId]) -> Result<HashMap<PostalCodeId, StoredPostalCode>, ActionError> {
-        let found = self.0.engines.store.postal_codes.by_ids(ids).await?;
+        let found = self.0.postal_codes_by_ids(ids).await?;
         Ok(found.into_iter().map(|code| (code.id, code)).collect())
     }
 }
@@ -148,7 +148,7 @@ impl Loader<PostalCodeId> for GeometryBatch {
     type Error = ActionError;
 
     async fn load(&self, ids: &[PostalCodeId]) -> Result<HashMap<PostalCodeId, Arc<Geometry>>, ActionError> {
-        let found = self.0.engines.store.postal_codes.geometries(ids).await?;
+        let found = self.0.geometries(ids).await?;
         Ok(found.into_iter().map(|(id, geometry)| (id, Arc::new(geometry))).collect())
     }
 }
@@ -237,7 +237,7 @@ impl Loader<i64> for LoadBatch {
     type Error = ActionError;
 
     async fn load(&self, numbers: &[i64]) -> Result<HashMap<i64, Load>, ActionError> {
-        let found = self.0.engines.store.loads.by_numbers(numbers).await?;
+        let found = self.0.loads_by_numbers(numbers).await?;
         Ok(found.into_iter().map(|load| (load.number, load)).collect())
     }
 }
@@ -247,7 +247,7 @@ impl Loader<LoadId> for LoadBatch {
     type Error = ActionError;
 
     async fn load(&self, ids: &[LoadId]) -> Result<HashMap<LoadId, Load>, ActionError> {
-        let found = self.0.engines.store.loads.by_ids(ids).await?;
+        let found = self.0.loads_by_ids(ids).await?;
         Ok(found.into_iter().map(|load| (load.id, load)).collect())
     }
 }

@@ -272,7 +272,7 @@ impl RejectionListCount {
     /// Number of refused rows of the load.
     async fn total_count(&self, context: &Context<'_>) -> Result<Long> {
         let actions: &Actions = context.data_unchecked();
-        Ok(actions.engines.store.rejections.count(self.0).await.map_err(ActionError::from)?.into())
+        Ok(actions.count_rejections(self.0).await?.into())
     }
 }
 
@@ -287,7 +287,7 @@ impl LoadCount {
     /// Number of loads in the whole list.
     async fn total_count(&self, context: &Context<'_>) -> Result<Long> {
         let actions: &Actions = context.data_unchecked();
-        Ok(actions.engines.store.loads.count(&self.0).await.map_err(ActionError::from)?.into())
+        Ok(actions.count_loads(&self.0).await?.into())
     }
 }
 

@@ -107,7 +107,7 @@ impl PaystatCount {
     /// Number of paystats in the whole list.
     async fn total_count(&self, context: &Context<'_>) -> Result<Long> {
         let actions: &Actions = context.data_unchecked();
-        Ok(actions.engines.store.paystats.count(&self.0).await.map_err(ActionError::from)?.into())
+        Ok(actions.count_paystats(&self.0).await?.into())
     }
 }
 

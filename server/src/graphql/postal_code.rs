@@ -176,9 +176,7 @@ impl PostalCodeCount {
     async fn total_count(&self, context: &Context<'_>) -> Result<Long> {
         let actions: &Actions = context.data_unchecked();
         Ok(match self {
-            Self::Matching(filter) => {
-                actions.engines.store.postal_codes.count(filter).await.map_err(ActionError::from)?.into()
-            }
+            Self::Matching(filter) => actions.count_postal_codes(filter).await?.into(),
             Self::Known(count) => (*count as u64).into(),
         })
     }
