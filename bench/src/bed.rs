@@ -53,7 +53,7 @@ impl Bed {
         let name = format!("bench{}", self.places.fetch_add(1, Ordering::Relaxed));
         let uri = self.engines.mongod.uri();
         let config = Config {
-            store: StoreConfig { uri: Secret::new(&uri), database: name.clone() },
+            store: StoreConfig { uri: Secret::new(&uri), database: name.clone(), undo_days: 30 },
             bus: BusConfig {
                 url: Secret::new(self.engines.nats_server.url()),
                 prefix: name,
@@ -81,7 +81,7 @@ impl Place {
         let found = Datalake::new(&self.config.datalake).head(source).await?;
         let mut events = bus.load_events().await?.events;
         let start = Instant::now();
-        let load = store.loads.insert(NewLoad::of(entity, found, None)).await?;
+        let load = store.loads.insert(NewLoad::of(entity, found)).await?;
         bus.publish_work(Work::Plan { load: load.id }).await?;
         store.loads.set_published(load.id).await?;
         while let Some(event) = events.next().await {

@@ -74,7 +74,7 @@ fn documents(rows: u64, batch: usize) -> Result<Vec<Vec<RawDocumentBuf>>> {
             "age": AGES[(row % 12 / 2) as usize],
             "gender": GENDERS[(row % 2) as usize],
             "postal_code_id": (row / 912) as i32,
-            "written": { "load": 1_i64, "line": row + 2, "write": "INSERTED" },
+            "written": { "load": 1_i64, "line": row + 2 },
         };
         documents.push(RawDocumentBuf::try_from(document)?);
         if documents.len() == batch {

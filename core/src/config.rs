@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `PAYSTATS_MONGODB_URI` | MongoDB connection string (a replica set) | none: required |
 //! | `PAYSTATS_DATABASE` | name of the MongoDB database | `paystats` |
+//! | `PAYSTATS_UNDO_DAYS` | days after its acceptance in which a load can be undone: as long its undo log is kept | `30` |
 //! | `PAYSTATS_NATS_URL` | NATS server with JetStream | none: required |
 //! | `PAYSTATS_NATS_PREFIX` | first token of every subject, and of stream names | `paystats` |
 //! | `PAYSTATS_ACK_WAIT_SECONDS` | time after which the work of a silent worker goes to another | `10` |
@@ -56,6 +57,8 @@ pub struct StoreConfig {
     pub uri: Secret,
     /// Database name.
     pub database: String,
+    /// Days after its acceptance in which a load can be undone.
+    pub undo_days: u32,
 }
 
 /// Where the bus is, and under which first token this installation speaks on it.
@@ -71,8 +74,12 @@ pub struct BusConfig {
 
 impl StoreConfig {
     /// The store at `uri`, with the other variables of this module from the environment.
-    pub fn at(uri: Secret) -> Self {
-        Self { uri, database: optional("PAYSTATS_DATABASE").unwrap_or_else(|| "paystats".to_owned()) }
+    pub fn at(uri: Secret) -> Result<Self, ConfigError> {
+        Ok(Self {
+            uri,
+            database: optional("PAYSTATS_DATABASE").unwrap_or_else(|| "paystats".to_owned()),
+            undo_days: number("PAYSTATS_UNDO_DAYS", 30, 1..=36_500)? as u32,
+        })
     }
 }
 
@@ -105,7 +112,7 @@ impl Config {
     /// Reads the variables listed at the top of this module.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: StoreConfig::at(Secret::new(required("PAYSTATS_MONGODB_URI")?)),
+            store: StoreConfig::at(Secret::new(required("PAYSTATS_MONGODB_URI")?))?,
             bus: BusConfig::at(Secret::new(required("PAYSTATS_NATS_URL")?))?,
             datalake: required("PAYSTATS_DATALAKE")?.into(),
         })

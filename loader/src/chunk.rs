@@ -1,19 +1,23 @@
-//! Writing a chunk: open, parse, store, report.
+//! Writing a chunk: open, parse, store, report. It starts where the last batch that is in the store ends.
 
-use std::ops::RangeInclusive;
+use std::collections::HashSet;
 
+use csv_async::ByteRecord;
 use paystats_core::{
-    load::{Counts, Load, LoadEntity, Rejection},
-    store::{LoadChunk, RowOutcome, Store, StoreError},
+    bus::Work,
+    load::{ChunkProgress, Load, LoadEntity, Rejection, RejectionCount, TotalChanges},
+    store::{
+        BatchOutcome, ChunkState, Claim, LoadBatch, LoadChunk, LoadSession, REJECTIONS_KEPT, RowOutcome, Settled,
+        StoreError,
+    },
 };
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::{
     Loader,
     error::WorkError,
     finish, plan,
     records::{Records, Start},
-    report::Reporter,
     rows::{self, PaystatRows, PostalCodeRows, Rows},
 };
 
@@ -22,110 +26,266 @@ const BATCH_ROWS: usize = 4_000;
 /// Bytes of source that are written together, about; a single record may have more.
 const BATCH_BYTES: u64 = 2 << 20;
 
-/// Writes a chunk of a load, unless that was done before, and ends the load if it was the last one.
-pub async fn load_chunk(loader: &Loader, load: Load, index: u32) -> Result<(), WorkError> {
-    let store = &loader.engines.store;
-    let Some(chunk) = store.load_chunks.get(load.id, index).await? else {
-        warn!(load.id = %load.id, chunk = index, "no such chunk");
-        return Ok(());
-    };
-    if chunk.counts.is_none() {
-        let counts = match load.entity {
-            LoadEntity::PostalCodes => write_chunk(loader, &load, &chunk, PostalCodeRows::new(&chunk.columns)?).await?,
-            LoadEntity::Paystats => {
-                let postal_codes = store.postal_codes.all_ids().await?;
-                write_chunk(loader, &load, &chunk, PaystatRows::new(&chunk.columns, postal_codes)?).await?
-            }
-        };
-        store.load_chunks.finish(load.id, index, counts).await?;
-        debug!(load.id = %load.id, chunk = index, rows = counts.read(), "chunk done");
-    }
-    finish::if_done(&loader.engines, &load).await
+/// How the work on a chunk ended.
+enum Outcome {
+    /// What was to be written is there.
+    Done,
+    /// Its rows have to be checked again, against the postal codes that are left.
+    PostalCodesRemoved,
+    /// Another worker has it, or the load is taken back.
+    Lost,
 }
 
-async fn write_chunk<R: Rows>(loader: &Loader, load: &Load, chunk: &LoadChunk, parser: R) -> Result<Counts, WorkError> {
-    plan::check_unchanged(loader, load).await?;
-    let source = loader.datalake.open(&load.source, chunk.start, chunk.end).await?;
-    let mut records = Records::new(source, Start { byte: chunk.start, line: chunk.first_line });
-    let mut batch = Batch::<R>::new(&loader.engines.store, load);
-    let mut reporter = Reporter::new(&loader.engines.bus, load.id, chunk.index);
-    let mut counts = Counts::default();
-    let mut batch_start = chunk.start;
-
-    while let Some(record) = records.next().await? {
-        let (start, fields) = (record.start, record.fields);
-        if batch.len() >= BATCH_ROWS || start.byte - batch_start >= BATCH_BYTES {
-            counts += batch.write().await?;
-            batch_start = start.byte;
-            reporter.advance(start.byte - chunk.start, counts).await;
+/// Writes a chunk of a load, unless that was done before, puts the one that waits for it on the queue, and ends the load if it was the
+/// last one.
+pub async fn load_chunk(loader: &Loader, load: Load, index: u32, claim: &mut Claim) -> Result<(), WorkError> {
+    let store = &loader.engines.store;
+    let mut session = store.start_session().await?;
+    loop {
+        let Some(chunk) = store.load_chunks.take(load.id, index, claim, &session).await? else {
+            return Err(WorkError::Lost);
+        };
+        if chunk.state.done {
+            break;
         }
-        match parser.parse(fields, start.line) {
-            Ok(row) if chunk.duplicate_lines.contains(start.line) => {
-                batch.rejections.push(rows::reject_duplicate_id(start.line, &R::id(&row)));
+        let outcome = match load.entity {
+            LoadEntity::PostalCodes => {
+                let rows = PostalCodeRows::new(&chunk.columns)?;
+                Writer::new(loader, &load, &chunk, rows).write(&mut session).await?
             }
-            Ok(row) => batch.rows.push((start.line, row)),
-            Err(rejection) => batch.rejections.push(rejection),
+            LoadEntity::Paystats => {
+                let rows = PaystatRows::new(&chunk.columns, store.postal_codes.all_ids().await?)?;
+                Writer::new(loader, &load, &chunk, rows).write(&mut session).await?
+            }
+        };
+        match outcome {
+            Outcome::Done => break,
+            Outcome::PostalCodesRemoved => {}
+            Outcome::Lost => {
+                let now = store.loads.by_id(load.id).await?;
+                return if now.is_some_and(|load| load.state.is_taken_back()) { Ok(()) } else { Err(WorkError::Lost) };
+            }
         }
     }
-    if records.bytes_seen() != chunk.end {
-        return Err(WorkError::Refused("the source was cut short while it was read".to_owned()));
+    if let Some(cut) = load.cut {
+        let next = index.saturating_add(cut.chunks_in_flight);
+        if store.load_chunks.is_done(load.id, next).await? == Some(false) {
+            loader.engines.bus.publish_work(Work::Chunk { load: load.id, index: next }).await?;
+        }
     }
-    counts += batch.write().await?;
-    plan::check_unchanged(loader, load).await?;
-    reporter.done(chunk.end - chunk.start, counts).await;
-    Ok(counts)
+    finish::if_done(&loader.engines, load.id).await
+}
+
+/// A chunk on its way into the store.
+struct Writer<'a, R: Rows> {
+    loader: &'a Loader,
+    load: &'a Load,
+    chunk: &'a LoadChunk,
+    parser: R,
+    state: ChunkState,
+    batch: Batch<R>,
+    /// Whether the rows of the batch before were new.
+    likely_new: bool,
+    /// Unique values of the rows of a dry run, which the store does not come to know.
+    unique_values: HashSet<String>,
 }
 
 /// Rows that are written together.
-struct Batch<'a, R: Rows> {
-    store: &'a Store,
-    load: &'a Load,
+struct Batch<R: Rows> {
     rows: Vec<(u64, R::Row)>,
+    /// Their records, where the store may refuse them.
+    records: Vec<ByteRecord>,
     rejections: Vec<Rejection>,
-    /// Whether the rows of the batch before were new.
-    likely_new: bool,
 }
 
-impl<'a, R: Rows> Batch<'a, R> {
-    fn new(store: &'a Store, load: &'a Load) -> Self {
-        Self { store, load, rows: Vec::new(), rejections: Vec::new(), likely_new: true }
+impl<'a, R: Rows> Writer<'a, R> {
+    fn new(loader: &'a Loader, load: &'a Load, chunk: &'a LoadChunk, parser: R) -> Self {
+        let batch = Batch { rows: Vec::new(), records: Vec::new(), rejections: Vec::new() };
+        let state = chunk.state.clone();
+        Self { loader, load, chunk, parser, state, batch, likely_new: true, unique_values: HashSet::new() }
     }
 
+    async fn write(mut self, session: &mut LoadSession) -> Result<Outcome, WorkError> {
+        plan::check_unchanged(self.loader, self.load).await?;
+        // What a dry run has seen before a restart is not in the store: it is read again, and only noted.
+        let again = self.load.dry_run && R::MAY_BE_REFUSED;
+        let next = Start { byte: self.state.next_byte, line: self.state.next_line };
+        let start = if again { Start { byte: self.chunk.start, line: self.chunk.start_line } } else { next };
+        let source = self.loader.datalake.open(&self.load.source, start.byte, self.chunk.end).await?;
+        let mut records = Records::new(source, start);
+        while let Some(record) = records.next().await? {
+            let at = record.start;
+            if self.chunk.only_lines.as_ref().is_some_and(|lines| !lines.contains(at.line)) {
+                continue;
+            }
+            if at.byte < next.byte {
+                if let Ok(row) = self.parser.parse(record.fields, at.line) {
+                    self.unique_values.extend(R::unique_value(&row));
+                }
+                continue;
+            }
+            if self.batch.len() >= BATCH_ROWS || at.byte - self.state.next_byte >= BATCH_BYTES {
+                match self.write_batch(session, at, false).await? {
+                    Outcome::Done => {}
+                    stopped => return Ok(stopped),
+                }
+            }
+            self.take(record.fields, at.line);
+        }
+        let end = records.at();
+        if end.byte != self.chunk.end {
+            return Err(WorkError::Refused("the source was cut short while it was read".to_owned()));
+        }
+        plan::check_unchanged(self.loader, self.load).await?;
+        self.write_batch(session, end, true).await
+    }
+
+    /// Puts a record into the batch.
+    fn take(&mut self, record: &ByteRecord, line: u64) {
+        let parsed = self.parser.parse(record, line).and_then(|row| {
+            if self.chunk.duplicate_lines.contains(line) {
+                return Err(rows::reject_duplicate_id(line, &R::id(&row)));
+            }
+            let is_new = |value| !self.load.dry_run || self.unique_values.insert(value);
+            if R::unique_value(&row).is_none_or(is_new) { Ok(row) } else { Err(R::reject_duplicate_value(line, &row)) }
+        });
+        match parsed {
+            Ok(row) => {
+                self.batch.rows.push((line, row));
+                if R::MAY_BE_REFUSED {
+                    self.batch.records.push(record.clone());
+                }
+            }
+            Err(rejection) => self.batch.rejections.push(rejection.with_fields(texts(record))),
+        }
+    }
+
+    /// Writes the batch, which ends at `next`, and empties it.
+    async fn write_batch(&mut self, session: &mut LoadSession, next: Start, done: bool) -> Result<Outcome, WorkError> {
+        let store = &self.loader.engines.store;
+        let may_reject = !self.batch.rejections.is_empty() || R::MAY_BE_REFUSED;
+        let kept = if may_reject { store.load_chunks.rejected(self.load.id).await?.kept } else { 0 };
+        let room = REJECTIONS_KEPT.saturating_sub(kept) as usize;
+        let batch = LoadBatch {
+            load: self.load,
+            chunk: self.chunk,
+            from_byte: self.state.next_byte,
+            rows: &self.batch.rows,
+            likely_new: self.likely_new,
+        };
+        let settle = |outcomes: &[RowOutcome], changes: &TotalChanges| self.settle(outcomes, changes, next, done, room);
+        let state = match store.write_batch(session, &batch, settle).await? {
+            BatchOutcome::Written { state, all_new } => {
+                self.likely_new = all_new;
+                state
+            }
+            BatchOutcome::PostalCodesRemoved => return Ok(Outcome::PostalCodesRemoved),
+            BatchOutcome::Lost => return Ok(Outcome::Lost),
+        };
+        let is_worse = state.counts.rejected > self.state.counts.rejected;
+        self.state = state;
+        self.report().await;
+        if is_worse {
+            self.check_policy().await?;
+        }
+        self.batch.clear();
+        Ok(Outcome::Done)
+    }
+
+    /// What the batch leaves beside its rows.
+    fn settle(
+        &self,
+        outcomes: &[RowOutcome],
+        changes: &TotalChanges,
+        next: Start,
+        done: bool,
+        room: usize,
+    ) -> Result<Settled, StoreError> {
+        let mut rejections = self.batch.rejections.clone();
+        let mut state = self.state.clone();
+        for (place, ((line, row), outcome)) in self.batch.rows.iter().zip(outcomes).enumerate() {
+            let rejection = match outcome {
+                RowOutcome::Inserted => {
+                    state.counts.inserted += 1;
+                    continue;
+                }
+                RowOutcome::Updated => {
+                    state.counts.updated += 1;
+                    continue;
+                }
+                RowOutcome::Unchanged => {
+                    state.counts.unchanged += 1;
+                    continue;
+                }
+                RowOutcome::DuplicateId => rows::reject_duplicate_id(*line, &R::id(row)),
+                RowOutcome::DuplicateValue => R::reject_duplicate_value(*line, row),
+                RowOutcome::GeometryRefused(reason) => {
+                    debug!(load.id = %self.load.id, line, reason, "geometry refused by the index");
+                    rows::reject_geometry(*line, &R::geometry(row))
+                }
+            };
+            let record = self.batch.records.get(place);
+            rejections.push(rejection.with_fields(record.into_iter().flat_map(texts)));
+        }
+        rejections.sort_by_key(|rejection| rejection.line);
+        for rejection in &rejections {
+            state.rejected_lines.insert(rejection.line);
+            RejectionCount::add(&mut state.rejections, rejection.code, rejection.column.as_deref(), 1);
+        }
+        state.counts.rejected += rejections.len() as u64;
+        rejections.truncate(room);
+        state.rejections_kept += rejections.len() as u64;
+        state.changes.merge(changes).map_err(StoreError::failed)?;
+        state.next_byte = next.byte;
+        state.next_line = next.line;
+        state.done = done;
+        Ok(Settled { rejections, state })
+    }
+
+    async fn report(&self) {
+        let ChunkState { next_byte, counts, done, .. } = self.state;
+        let progress =
+            ChunkProgress { chunk: self.chunk.index, bytes_read: next_byte - self.chunk.start, counts, done };
+        if done {
+            debug!(load.id = %self.load.id, chunk = self.chunk.index, rows = counts.read(), "chunk done");
+            self.loader.reports.done(self.load.id, progress).await;
+        } else {
+            self.loader.reports.advance(self.load.id, progress);
+        }
+    }
+
+    /// Whether the load bears the rows that were refused in all its chunks.
+    async fn check_policy(&self) -> Result<(), WorkError> {
+        let policy = self.load.policy;
+        if policy.bears_all() {
+            return Ok(());
+        }
+        let rejected = self.loader.engines.store.load_chunks.rejected(self.load.id).await?.all;
+        match policy.broken_by(rejected, self.load.plan.map(|plan| plan.rows_total)) {
+            None => Ok(()),
+            Some(reason) => match self.batch.rejections.first() {
+                Some(Rejection { line, reason: why, .. }) => {
+                    Err(WorkError::Refused(format!("{reason}: line {line}, {why}")))
+                }
+                None => Err(WorkError::Refused(reason)),
+            },
+        }
+    }
+}
+
+impl<R: Rows> Batch<R> {
     fn len(&self) -> usize {
         self.rows.len() + self.rejections.len()
     }
 
-    /// The lines of its records.
-    fn lines(&self) -> Option<RangeInclusive<u64>> {
-        let lines = || self.rows.iter().map(|(line, _)| *line).chain(self.rejections.iter().map(|bad| bad.line));
-        Some(lines().min()?..=lines().max()?)
-    }
-
-    /// Writes rows and rejections and empties the batch. Where it fails in the middle, all of it can be written again.
-    async fn write(&mut self) -> Result<Counts, StoreError> {
-        let mut counts = Counts::default();
-        let Some(lines) = self.lines() else { return Ok(counts) };
-        if !self.rows.is_empty() {
-            let outcomes = R::write(self.store, self.load.number, &self.rows, self.likely_new).await?;
-            self.likely_new = outcomes.iter().all(|outcome| *outcome == RowOutcome::Inserted);
-            for ((line, row), outcome) in self.rows.iter().zip(outcomes) {
-                match outcome {
-                    RowOutcome::Inserted => counts.inserted += 1,
-                    RowOutcome::Updated => counts.updated += 1,
-                    RowOutcome::Unchanged => counts.unchanged += 1,
-                    RowOutcome::DuplicateId => self.rejections.push(rows::reject_duplicate_id(*line, &R::id(row))),
-                    RowOutcome::DuplicateValue => self.rejections.push(R::reject_duplicate_value(*line, row)),
-                    RowOutcome::GeometryRefused(reason) => {
-                        debug!(load.id = %self.load.id, line, reason, "geometry refused by the index");
-                        self.rejections.push(rows::reject_geometry(*line, &R::geometry(row)));
-                    }
-                }
-            }
-        }
-        counts.rejected = self.rejections.len() as u64;
-        self.store.rejections.write(self.load.id, lines, &self.rejections).await?;
+    fn clear(&mut self) {
         self.rows.clear();
+        self.records.clear();
         self.rejections.clear();
-        Ok(counts)
     }
+}
+
+/// The fields of a record, whose text is known to be UTF-8.
+fn texts(record: &ByteRecord) -> impl Iterator<Item = &str> {
+    record.iter().map(|field| str::from_utf8(field).unwrap_or_default())
 }

@@ -10,6 +10,9 @@ pub enum WorkError {
     /// The load cannot succeed: it ends as `FAILED`, with this reason.
     #[error("{0}")]
     Refused(String),
+    /// Another worker has the work: this one has nothing to say about it.
+    #[error("another worker has taken the work")]
+    Lost,
     /// An engine failed. While it is away the work waits for it; otherwise the work is tried again.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -19,7 +22,7 @@ impl WorkError {
     /// Whether an engine is away, which says nothing about the load.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Refused(_) => false,
+            Self::Refused(_) | Self::Lost => false,
             Self::Engine(EngineError::Store(error)) => error.is_unavailable(),
             Self::Engine(EngineError::Bus(_)) => true,
         }

@@ -2,29 +2,61 @@
 //! unacknowledged, and the next one tells it again.
 
 use paystats_core::{
+    bus::Work,
     engines::Engines,
     load::{Load, LoadEvent, LoadId, LoadState, Progress},
+    store::ChunkSum,
 };
+use time::OffsetDateTime;
 use tracing::{error, info};
 
 use crate::error::WorkError;
 
-/// Ends a load as `SUCCEEDED` if all its chunks are done.
-pub async fn if_done(engines: &Engines, load: &Load) -> Result<(), WorkError> {
+/// Ends a load as `SUCCEEDED` if all of it is planned and all its chunks are done.
+pub async fn if_done(engines: &Engines, id: LoadId) -> Result<(), WorkError> {
     let store = &engines.store;
-    if store.load_chunks.any_open(load.id).await? {
-        return Ok(());
+    let Some(load) = store.loads.by_id(id).await? else { return Ok(()) };
+    if load.state == LoadState::Loading && load.plan.is_some() && !store.load_chunks.any_open(id).await? {
+        let (progress, sum) = stopped(engines, &load, LoadState::Succeeded).await?;
+        let rejected = sum.progress.counts.rejected;
+        if let Some(reason) = load.policy.broken_by(rejected, progress.rows_total) {
+            return Err(WorkError::Refused(reason));
+        }
+        if store.loads.succeed(id, &progress).await?.is_some() {
+            let counts = progress.counts;
+            let (inserted, updated, unchanged) = (counts.inserted, counts.updated, counts.unchanged);
+            info!(
+                load.id = %id, load.number = load.number, load.source = load.source, load.dry_run = load.dry_run,
+                inserted, updated, unchanged, rejected, "load succeeded"
+            );
+        }
     }
-    let (counts, chunks) = store.load_chunks.sum(load.id).await?;
-    let seconds = load.started_at.map_or(0.0, |start| (time::OffsetDateTime::now_utc() - start).as_seconds_f64());
-    let progress = Progress::succeeded(load.source_size_bytes, counts.read(), chunks, counts, seconds);
-    end(engines, load.id, progress).await
+    // Whoever ended it: the end is told before the work is acknowledged.
+    match store.loads.by_id(id).await? {
+        Some(load) if load.state.is_final() => tell(engines, &load).await,
+        _ => Ok(()),
+    }
 }
 
-/// Ends a load as `FAILED`.
-pub async fn failed(engines: &Engines, load: &Load, reason: String) -> Result<(), WorkError> {
-    let (counts, _) = engines.store.load_chunks.sum(load.id).await?;
-    end(engines, load.id, Progress::failed(load.source_size_bytes, counts, reason)).await
+/// Gives a load up: it will be taken back, and end as `FAILED`.
+pub async fn give_up(engines: &Engines, id: LoadId, reason: &str) -> Result<(), WorkError> {
+    if let Some(load) = engines.store.loads.start_reverting(id, LoadState::Failed, Some(reason)).await? {
+        error!(load.id = %id, load.number = load.number, load.source = load.source, reason, "load is given up");
+    }
+    engines.bus.publish_work(Work::Revert { load: id }).await?;
+    Ok(())
+}
+
+/// Ends a load that was taken back.
+pub async fn taken_back(engines: &Engines, load: &Load, progress: Progress) -> Result<(), WorkError> {
+    if engines.store.loads.end_reverting(load.id, &progress).await?.is_some() {
+        let (rows, kept, state) = (progress.reverted.rows, progress.reverted.kept, progress.state.name());
+        info!(load.id = %load.id, load.number = load.number, state, rows, kept, "load was taken back");
+    }
+    match engines.store.loads.by_id(load.id).await? {
+        Some(load) if load.state.is_final() => tell(engines, &load).await,
+        _ => Ok(()),
+    }
 }
 
 /// Tells the end of a load that has ended, in case nobody did.
@@ -38,25 +70,9 @@ pub async fn tell(engines: &Engines, load: &Load) -> Result<(), WorkError> {
     Ok(())
 }
 
-async fn end(engines: &Engines, id: LoadId, progress: Progress) -> Result<(), WorkError> {
-    if let Some(load) = engines.store.loads.finish(id, &progress).await? {
-        let counts = progress.counts;
-        let (inserted, updated) = (counts.inserted, counts.updated);
-        let (unchanged, rejected) = (counts.unchanged, counts.rejected);
-        match (load.state, &load.error) {
-            (LoadState::Failed, reason) => {
-                let reason = reason.as_deref().unwrap_or_default();
-                error!(load.id = %id, load.number = load.number, load.source = load.source, reason, "load failed");
-            }
-            _ => info!(
-                load.id = %id, load.number = load.number, load.source = load.source,
-                inserted, updated, unchanged, rejected, "load succeeded"
-            ),
-        }
-    }
-    // Whoever ended it: the end is told before the work is acknowledged.
-    match engines.store.loads.by_id(id).await? {
-        Some(load) => tell(engines, &load).await,
-        None => Ok(()),
-    }
+/// The progress of a load whose chunks do not go on, and what it comes from.
+pub async fn stopped(engines: &Engines, load: &Load, state: LoadState) -> Result<(Progress, ChunkSum), WorkError> {
+    let sum = engines.store.load_chunks.sum(load.id).await?;
+    let seconds = load.started_at.map_or(0.0, |start| (OffsetDateTime::now_utc() - start).as_seconds_f64());
+    Ok((Progress::stopped(load, state, sum.progress, sum.chunks_done, seconds), sum))
 }

@@ -90,9 +90,9 @@ impl<R: AsyncRead + Unpin + Send> Records<R> {
         Ok(Some(Record { start, fields: &self.record }))
     }
 
-    /// The byte of the source up to which it was read, whole records or not.
-    pub fn bytes_seen(&self) -> u64 {
-        self.reader.get_ref().at.byte
+    /// The place in the source up to which it was read, whole records or not.
+    pub fn at(&self) -> Start {
+        self.reader.get_ref().at
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
             let fields = record.fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
             found.push((record.start.byte, record.start.line, fields));
         }
-        assert_eq!(records.bytes_seen(), text.len() as u64);
+        assert_eq!(records.at().byte, text.len() as u64);
         found
     }
 

@@ -6,11 +6,13 @@ use futures_util::FutureExt;
 use paystats_core::{
     bus::{BusError, Delivery, Work, WorkKind, WorkQueue},
     engines::{backoff, wait_for},
+    load::LoadState,
+    store::Claim,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
-use crate::{Loader, chunk, error::WorkError, finish, keep_alive::KeepAlive, plan};
+use crate::{Loader, chunk, error::WorkError, finish, keep_alive::KeepAlive, plan, revert};
 
 /// How often work is given out before its load is given up. Waiting for an engine is part of an attempt, not one more; a worker that
 /// dies or is stopped in the middle uses one up.
@@ -86,18 +88,23 @@ async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
         }
     };
     let attempt = delivery.attempt();
-    let outcome = if attempt > MAX_ATTEMPTS {
+    let outcome = if attempt > MAX_ATTEMPTS && !matches!(work, Work::Revert { .. }) {
         let reason = format!("a part of the load was tried {MAX_ATTEMPTS} times, and no worker could finish it");
-        give_up(loader, work, reason).await
+        finish::give_up(&loader.engines, work.load(), &reason).await
     } else {
         match AssertUnwindSafe(until_engines_answer(loader, work)).catch_unwind().await {
-            Ok(Err(WorkError::Refused(reason))) => give_up(loader, work, reason).await,
+            Ok(Err(WorkError::Refused(reason))) => finish::give_up(&loader.engines, work.load(), &reason).await,
             Ok(outcome) => outcome,
             Err(_) => Err(WorkError::Refused("a worker panicked".to_owned())),
         }
     };
     match outcome {
         Ok(()) => delivery.ack().await,
+        // The answer is the other worker's to give.
+        Err(WorkError::Lost) => {
+            info!(load.id = %work.load(), attempt, "another worker has taken the work");
+            Ok(())
+        }
         Err(error) => {
             let pause = Duration::from_secs(1) * attempt.clamp(1, 30) as u32;
             error!(load.id = %work.load(), attempt, %error, "work failed and will be tried again");
@@ -109,8 +116,9 @@ async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
 /// Does the work, and does it again once an engine that was away is back: that is not the load's fault.
 async fn until_engines_answer(loader: &Loader, work: Work) -> Result<(), WorkError> {
     let mut pauses = backoff();
+    let mut claim = Claim::new();
     loop {
-        match attempt(loader, work).await {
+        match attempt(loader, work, &mut claim).await {
             Err(error) if error.is_away() => {
                 warn!(load.id = %work.load(), %error, "work waits for an engine");
                 wait_for("MongoDB", || loader.engines.store.ping()).await;
@@ -125,24 +133,21 @@ async fn until_engines_answer(loader: &Loader, work: Work) -> Result<(), WorkErr
     }
 }
 
-async fn attempt(loader: &Loader, work: Work) -> Result<(), WorkError> {
+async fn attempt(loader: &Loader, work: Work, claim: &mut Claim) -> Result<(), WorkError> {
     let Some(load) = loader.engines.store.loads.by_id(work.load()).await? else {
         warn!(load.id = %work.load(), "work for a load that is not in the store is dropped");
         return Ok(());
     };
-    if load.state.is_final() {
-        return finish::tell(&loader.engines, &load).await;
-    }
-    match work {
-        Work::Plan { .. } => plan::plan(loader, load).await,
-        Work::Chunk { index, .. } => chunk::load_chunk(loader, load, index).await,
-    }
-}
-
-/// Ends the load as failed.
-async fn give_up(loader: &Loader, work: Work, reason: String) -> Result<(), WorkError> {
-    match loader.engines.store.loads.by_id(work.load()).await? {
-        Some(load) => finish::failed(&loader.engines, &load, reason).await,
-        None => Ok(()),
+    match (load.state, work) {
+        (state, _) if state.is_final() => {
+            loader.reports.forget(load.id);
+            finish::tell(&loader.engines, &load).await
+        }
+        (LoadState::Reverting, Work::Revert { .. }) => revert::revert(loader, load).await,
+        // Whoever began to take it back may have died before they said so.
+        (LoadState::Reverting, _) => Ok(loader.engines.bus.publish_work(Work::Revert { load: load.id }).await?),
+        (_, Work::Plan { .. }) => plan::plan(loader, load).await,
+        (_, Work::Chunk { index, .. }) => chunk::load_chunk(loader, load, index, claim).await,
+        (_, Work::Revert { .. }) => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 //! over with the last event of each part; what it has heard is dropped: by the fold, and for loads that have ended by the board.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use paystats_core::{
     bus::{BusError, LoadEvents},
     engines::{EngineError, Engines, wait_for},
-    load::{LoadId, Numbered, Progress},
+    load::{LoadEvent, LoadId, Numbered, Progress},
 };
 use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
@@ -28,8 +28,9 @@ pub struct LoadWatch {
 struct Board {
     /// Loads that are under way or watched.
     loads: HashMap<LoadId, watch::Sender<Progress>>,
-    /// Loads whose end was heard: what is said of them after it, late or again, is no news. Sixteen bytes each, never forgotten.
-    ended: HashSet<LoadId>,
+    /// Loads whose end was heard, and its number: what is said of them late, or again, is no news. Only a success that is taken back is
+    /// under way once more. Twenty-four bytes each, never forgotten.
+    ended: HashMap<LoadId, u64>,
 }
 
 /// Changes that a watcher of all loads may be behind before it skips.
@@ -78,8 +79,11 @@ impl LoadWatch {
     fn apply(&self, id: LoadId, event: &Numbered) -> Option<Progress> {
         let mut board = self.lock();
         let Board { loads, ended } = &mut *board;
-        if ended.contains(&id) {
-            return None;
+        if let Some(&end) = ended.get(&id) {
+            if event.seq <= end || !matches!(event.event, LoadEvent::Reverting { .. }) {
+                return None;
+            }
+            ended.remove(&id);
         }
         let progress = loads.entry(id).or_default();
         let mut changed = None;
@@ -89,7 +93,7 @@ impl LoadWatch {
             modified
         });
         if progress.borrow().state.is_final() {
-            ended.insert(id);
+            ended.insert(id, event.seq);
             if progress.receiver_count() == 0 {
                 // The store holds its end.
                 loads.remove(&id);

@@ -1,6 +1,12 @@
 //! What one test works on: a database, streams and a data lake that no other test sees, removed at the end.
 
-use std::{fs, path::Path, sync::Once, thread, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{Mutex, Once},
+    thread,
+    time::Duration,
+};
 
 use paystats_core::{
     bus::{Bus, Work},
@@ -8,11 +14,15 @@ use paystats_core::{
     datalake::Datalake,
     domain::{Paystat, PaystatScope, PostalCodeId, Total},
     engines::Engines,
-    load::{Load, LoadEntity, LoadId, Rejection},
-    store::{Direction, NewLoad, PageRequest, PaystatOrderField, Store, StoredPaystat},
+    load::{Load, LoadEntity, LoadId, LoadState, RejectPolicy, Rejection, TotalChanges},
+    store::{
+        BatchOutcome, ChunkState, Direction, LoadBatch, LoadChunk, LoadRow, NewLoad, PageRequest, PaystatOrderField,
+        RowOutcome, Settled, Store, StoredPaystat,
+    },
 };
 use paystats_loader::LoaderConfig;
 use tempfile::TempDir;
+use time::OffsetDateTime;
 
 use crate::{EngineUrls, LoaderProcess, RunningLoader, Watch, eventually, sources};
 
@@ -32,7 +42,7 @@ pub fn fresh_config(urls: &EngineUrls) -> (Config, TempDir) {
     fs::create_dir(&datalake).unwrap();
     // The folder's name is like no other, and is a good name for the rest too.
     let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap().to_owned();
-    let store = StoreConfig { uri: Secret::new(&urls.mongodb_uri), database: name.clone() };
+    let store = StoreConfig { uri: Secret::new(&urls.mongodb_uri), database: name.clone(), undo_days: 30 };
     let bus = BusConfig { url: Secret::new(&urls.nats_url), prefix: name, ack_wait: Duration::from_secs(1) };
     (Config { store, bus, datalake }, folder)
 }
@@ -92,7 +102,7 @@ impl TestBed {
 
     /// Runs a loader with one worker and chunks of the default size in this process.
     pub fn start_plain_loader(&self) -> RunningLoader {
-        self.start_loader(LoaderConfig { concurrency: 1, chunk_bytes: 8 << 20 })
+        self.start_loader(LoaderConfig { concurrency: 1, chunk_bytes: 8 << 20, chunks_in_flight: 16 })
     }
 
     /// Runs a loader in this process.
@@ -116,7 +126,7 @@ impl TestBed {
     /// Accepts a load and stops before the bus hears of it.
     pub async fn accept_unpublished(&self, entity: LoadEntity, source: &str) -> Load {
         let found = Datalake::new(self.datalake()).head(source).await.unwrap();
-        self.store().loads.insert(NewLoad::of(entity, found, None)).await.unwrap()
+        self.store().loads.insert(NewLoad::of(entity, found)).await.unwrap()
     }
 
     /// Waits until a load has ended and its end was told on the bus.
@@ -139,14 +149,24 @@ impl TestBed {
     /// Writes `count` postal codes with the numbers 1, 2, … ([`sources::postal_code`]) to the store, past any load.
     pub async fn insert_postal_codes(&self, count: i32) -> Vec<PostalCodeId> {
         let codes: Vec<_> = (1..=count).map(|id| (1, sources::postal_code(id))).collect();
-        self.store().postal_codes.write_load(0, &codes, false).await.unwrap();
+        self.write_rows(0, &codes, false).await;
         codes.into_iter().map(|(_, code)| code.id).collect()
     }
 
     /// Writes these paystats to the store, past any load.
     pub async fn insert_paystats(&self, rows: &[Paystat]) {
         let rows: Vec<_> = rows.iter().cloned().map(|row| (1, row)).collect();
-        self.store().paystats.write_load(0, &rows, false).await.unwrap();
+        self.write_rows(0, &rows, false).await;
+    }
+
+    /// Writes rows, each with its line, as load number `number` would, and tells what became of each.
+    pub async fn write_rows<R: LoadRow>(&self, number: i64, rows: &[(u64, R)], likely_new: bool) -> Vec<RowOutcome> {
+        write_batch(self.store(), &load_numbered(number), rows, likely_new, &[]).await
+    }
+
+    /// Keeps refused rows as a load would.
+    pub async fn write_rejections(&self, load: &Load, rejections: &[Rejection]) {
+        write_batch::<Paystat>(self.store(), load, &[], false, rejections).await;
     }
 
     /// All paystats of the store, by number.
@@ -160,6 +180,15 @@ impl TestBed {
     pub async fn total(&self) -> Total {
         let groups = self.store().totals.by(&PaystatScope::default(), &[]).await.unwrap();
         groups.first().map_or_else(Total::default, |all| all.total)
+    }
+
+    /// Lets the time in which a load can be undone be over.
+    pub async fn let_undo_expire(&self, number: i64) {
+        let client = mongodb::Client::with_uri_str(self.config.store.uri.expose()).await.unwrap();
+        let loads = client.database(&self.config.store.database).collection::<mongodb::bson::Document>("loads");
+        let set = mongodb::bson::doc! { "$set": { "undo_until": mongodb::bson::DateTime::from_millis(1) } };
+        assert_eq!(loads.update_one(mongodb::bson::doc! { "number": number }, set).await.unwrap().modified_count, 1);
+        client.shutdown().await;
     }
 
     /// The refused rows of a load, by line.
@@ -183,6 +212,7 @@ impl TestBed {
     pub async fn publish_work_again(&self, work: Work) {
         let subject = match work {
             Work::Plan { load } => format!("plan.{load}"),
+            Work::Revert { load } => format!("revert.{load}"),
             Work::Chunk { load, index } => format!("chunk.{load}.{index}"),
         };
         self.publish_raw_work(&subject, &serde_json::to_string(&work).unwrap()).await;
@@ -193,6 +223,56 @@ impl TestBed {
         let jetstream = async_nats::jetstream::new(self.raw_nats.clone());
         let subject = format!("{}.work.{subject}", self.config.bus.prefix);
         jetstream.publish(subject, message.to_owned().into()).await.unwrap().await.unwrap();
+    }
+}
+
+/// Writes a batch as the only one of its chunk, and tells what became of each row.
+pub async fn write_batch<R: LoadRow>(
+    store: &Store,
+    load: &Load,
+    rows: &[(u64, R)],
+    likely_new: bool,
+    rejections: &[Rejection],
+) -> Vec<RowOutcome> {
+    // Some tests write more than one batch of the same load.
+    let chunk = LoadChunk { index: fastrand::u32(..), ..LoadChunk::start(0, 2, &[]) };
+    store.load_chunks.insert(load, &chunk).await.unwrap();
+    let outcomes = Mutex::new(Vec::new());
+    let settle = |of_rows: &[RowOutcome], _: &TotalChanges| {
+        *outcomes.lock().unwrap() = of_rows.to_vec();
+        let state = ChunkState { done: true, ..chunk.state.clone() };
+        Ok(Settled { rejections: rejections.to_vec(), state })
+    };
+    let batch = LoadBatch { load, chunk: &chunk, from_byte: 0, rows, likely_new };
+    let mut session = store.start_session().await.unwrap();
+    let written = store.write_batch(&mut session, &batch, settle).await.unwrap();
+    assert!(matches!(written, BatchOutcome::Written { .. }), "{written:?}");
+    outcomes.into_inner().unwrap()
+}
+
+/// A load that is nowhere but here.
+pub fn load_numbered(number: i64) -> Load {
+    Load {
+        id: LoadId::new(),
+        number,
+        entity: LoadEntity::Paystats,
+        source: String::new(),
+        source_size_bytes: 0,
+        source_fingerprint: String::new(),
+        policy: RejectPolicy::default(),
+        dry_run: false,
+        retry_of: None,
+        only_rejected: false,
+        state: LoadState::Loading,
+        ends_as: None,
+        error: None,
+        progress: None,
+        cut: None,
+        plan: None,
+        undo_until: OffsetDateTime::UNIX_EPOCH + time::Duration::days(365_000),
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        started_at: None,
+        finished_at: None,
     }
 }
 

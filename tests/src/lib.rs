@@ -19,7 +19,7 @@ mod server;
 pub mod sources;
 mod watch;
 
-pub use bed::{TestBed, fresh_config};
+pub use bed::{TestBed, fresh_config, load_numbered, write_batch};
 pub use engines::EngineUrls;
 pub use eventually::{PATIENCE, eventually};
 pub use filters::RandomFilter;

@@ -43,7 +43,7 @@ impl Watch {
     /// All events of `load` since the start, up to this moment: an event is said after them, and whatever was heard before it is all.
     pub async fn events_of(&mut self, load: LoadId) -> Vec<Numbered> {
         let mark = LoadId::new();
-        self.bus.publish_event(mark, &LoadEvent::Planning { bytes_total: 0 }).await.unwrap();
+        self.bus.publish_event(mark, &LoadEvent::Planning { started_at_millis: 0, bytes_total: 0 }).await.unwrap();
         self.hears(mark, |_| true).await;
         self.heard.iter().filter(|(of, _)| *of == load).map(|(_, event)| event.clone()).collect()
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, os::unix::fs::symlink};
 
 use futures_util::future::join_all;
-use paystats_core::load::{Counts, LoadEvent, LoadId, Progress};
+use paystats_core::load::{ChunkProgress, Cut, LoadEvent, LoadId, LoadState, Progress, Reverted};
 use paystats_loader::LoaderConfig;
 use paystats_tests::{
     Answer, RunningServer, Subscription, TestBed,
@@ -21,7 +21,7 @@ const WATCH: &str = "subscription($id: ID!, $afterSeq: Int) {
         chunksDone chunksTotal rowsPerSecond etaSeconds load { id }
     }
 }";
-const SMALL_CHUNKS: LoaderConfig = LoaderConfig { concurrency: 2, chunk_bytes: 10_000 };
+const SMALL_CHUNKS: LoaderConfig = LoaderConfig { concurrency: 2, chunk_bytes: 10_000, chunks_in_flight: 16 };
 
 async fn start(server: &RunningServer, input: Value) -> Answer {
     server.graphql(START, json!({ "input": input })).await
@@ -53,7 +53,7 @@ fn source(count: i64) -> String {
 }
 
 fn is_final(progress: &Value) -> bool {
-    matches!(progress["state"].as_str(), Some("SUCCEEDED" | "FAILED"))
+    matches!(progress["state"].as_str(), Some("SUCCEEDED" | "FAILED" | "CANCELLED" | "UNDONE"))
 }
 
 fn seq(progress: &Value) -> u64 {
@@ -63,7 +63,8 @@ fn seq(progress: &Value) -> u64 {
 /// What every watcher may rely on, from whichever moment it watches: numbers and counts only grow, and the end comes once and last.
 #[track_caller]
 fn assert_is_a_progress(told: &[Value]) {
-    const STATES: [&str; 5] = ["QUEUED", "PLANNING", "LOADING", "SUCCEEDED", "FAILED"];
+    const STATES: [&str; 8] =
+        ["QUEUED", "PLANNING", "LOADING", "REVERTING", "SUCCEEDED", "FAILED", "CANCELLED", "UNDONE"];
     let state = |progress: &Value| STATES.iter().position(|state| progress["state"] == *state).unwrap();
     for (before, after) in told.iter().zip(&told[1..]) {
         assert!(seq(before) < seq(after) && state(before) <= state(after), "{before} then {after}");
@@ -158,7 +159,7 @@ async fn the_same_key_is_the_same_load() {
     fs::remove_file(bed.datalake().join("a.csv")).unwrap();
     assert_eq!(*start(&server, with_key("PAYSTATS", "a.csv", "monday")).await.data(), first);
 
-    let conflict = "CONFLICT: this idempotencyKey was used for a load of another entity or source";
+    let conflict = "CONFLICT: this idempotencyKey was used for a load of another entity, source or settings";
     assert_eq!(start(&server, with_key("PAYSTATS", "b.csv", "monday")).await.refusal(), conflict);
     assert_eq!(start(&server, with_key("POSTAL_CODES", "a.csv", "monday")).await.refusal(), conflict);
     assert_eq!(number_of_loads(&server).await, 1);
@@ -349,8 +350,8 @@ async fn refused_rows_are_paged_through_by_line() {
     assert_eq!(
         counts.data()["load"]["rejectionCounts"],
         json!([
-            { "code": "INVALID_MONTH", "column": "p_month", "count": 20 },
             { "code": "WRONG_FIELD_COUNT", "column": null, "count": 20 },
+            { "code": "INVALID_MONTH", "column": "p_month", "count": 20 },
         ])
     );
 
@@ -541,7 +542,7 @@ async fn what_is_said_after_the_end_of_a_load_changes_nothing() {
     let end = progress_of(&server, &ended, None).await.pop().unwrap();
 
     let mut all = server.subscribe("subscription { loads { state load { id } } }", json!({})).await;
-    let late = LoadEvent::Chunk { chunk: 0, bytes_read: 5, counts: Counts::default(), done: false };
+    let late = LoadEvent::Chunk(ChunkProgress { bytes_read: 5, ..Default::default() });
     bed.bus().publish_event(ended["Load:".len()..].parse().unwrap(), &late).await.unwrap();
     let next = start_paystats(&server, "rows.csv").await;
     let heard = all.next().await.unwrap()["loads"].take();
@@ -562,14 +563,20 @@ async fn the_end_is_told_although_its_number_is_lower_than_those_before() {
     let load: LoadId = id["Load:".len()..].parse().unwrap();
     for bytes_total in [1, 2, 3] {
         // Of other loads, so that the numbers of this one are not the first.
-        bed.bus().publish_event(LoadId::new(), &LoadEvent::Planning { bytes_total }).await.unwrap();
+        bed.bus()
+            .publish_event(LoadId::new(), &LoadEvent::Planning { started_at_millis: 0, bytes_total })
+            .await
+            .unwrap();
     }
-    bed.bus().publish_event(load, &LoadEvent::Planning { bytes_total: 10 }).await.unwrap();
+    bed.bus().publish_event(load, &LoadEvent::Planning { started_at_millis: 0, bytes_total: 10 }).await.unwrap();
     let planning = next(&mut watch).await;
     assert_eq!(planning["state"], "PLANNING");
 
-    let end = Progress::succeeded(10, 10, 1, Counts { inserted: 10, ..Counts::default() }, 1.0);
-    bed.store().loads.finish(load, &end).await.unwrap();
+    let loads = &bed.store().loads;
+    loads.start_planning(load, Cut { chunk_bytes: 1, chunks_in_flight: 1 }).await.unwrap().unwrap();
+    assert!(loads.start_loading(load).await.unwrap());
+    let end = Progress::queued(10).in_state(LoadState::Succeeded, Reverted::default());
+    loads.succeed(load, &end).await.unwrap().unwrap();
     bed.store().loads.set_last_event(load, seq(&planning) - 1).await.unwrap();
     let end = next(&mut watch).await;
     assert_eq!((&end["state"], seq(&end)), (&json!("SUCCEEDED"), seq(&planning) - 1));
@@ -585,11 +592,14 @@ async fn a_load_whose_end_nobody_told_has_ended_all_the_same() {
     let id = start_paystats(&server, "rows.csv").await;
     let load: LoadId = id["Load:".len()..].parse().unwrap();
     let mut watch = watch(&server, &id, None).await;
-    bed.bus().publish_event(load, &LoadEvent::Planning { bytes_total: 10 }).await.unwrap();
+    bed.bus().publish_event(load, &LoadEvent::Planning { started_at_millis: 0, bytes_total: 10 }).await.unwrap();
     while next(&mut watch).await["state"] != "PLANNING" {}
 
-    let end = Progress::failed(10, Counts::default(), "no luck".to_owned());
-    bed.store().loads.finish(load, &end).await.unwrap();
+    let loads = &bed.store().loads;
+    loads.start_reverting(load, LoadState::Failed, Some("no luck")).await.unwrap().unwrap();
+    let mut end = Progress::queued(10).in_state(LoadState::Failed, Reverted::default());
+    end.error = Some("no luck".to_owned());
+    loads.end_reverting(load, &end).await.unwrap().unwrap();
     let query = "{ loads(filter: { states: [FAILED] }) { nodes { state error progress { state error } } } }";
     let answer = server.graphql(query, json!({})).await;
     let end = json!({ "state": "FAILED", "error": "no luck" });

@@ -72,7 +72,10 @@ impl Own {
     }
 
     fn start_loader(&self) -> RunningLoader {
-        RunningLoader::start(self.config.clone(), LoaderConfig { concurrency: 1, chunk_bytes: 1_000 })
+        RunningLoader::start(
+            self.config.clone(),
+            LoaderConfig { concurrency: 1, chunk_bytes: 1_000, chunks_in_flight: 16 },
+        )
     }
 
     async fn kill_nats(&mut self) {

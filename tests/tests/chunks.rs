@@ -55,7 +55,7 @@ async fn load_hard_source(loaders: &[LoaderConfig]) -> (Outcome, Load) {
             (1, if place % 2 == 0 { row.clone() } else { Paystat { amount: paystat(1).amount, ..row.clone() } })
         })
         .collect();
-    bed.store().paystats.write_load(0, &known, false).await.unwrap();
+    bed.write_rows(0, &known, false).await;
     let running: Vec<_> = loaders.iter().map(|loader| bed.start_loader(loader.clone())).collect();
     let load = bed.load(LoadEntity::Paystats, hard_source(&rows)).await;
     let outcome = outcome(&bed, &load).await;
@@ -67,12 +67,13 @@ async fn load_hard_source(loaders: &[LoaderConfig]) -> (Outcome, Load) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_chunks_and_two_loaders_leave_the_same_store_as_one_chunk_and_one_worker() {
-    let (expected, load) = load_hard_source(&[LoaderConfig { concurrency: 1, chunk_bytes: 8 << 20 }]).await;
+    let (expected, load) =
+        load_hard_source(&[LoaderConfig { concurrency: 1, chunk_bytes: 8 << 20, chunks_in_flight: 16 }]).await;
     assert_eq!(load.progress.unwrap().chunks_total, Some(1));
     assert!(expected.counts.updated > 100 && expected.counts.unchanged > 100 && expected.counts.rejected > 200);
 
     for chunk_bytes in [500, 10_000] {
-        let loader = LoaderConfig { concurrency: 3, chunk_bytes };
+        let loader = LoaderConfig { concurrency: 3, chunk_bytes, chunks_in_flight: 16 };
         let (found, load) = load_hard_source(&[loader.clone(), loader]).await;
         let progress = load.progress.unwrap();
         assert!(progress.chunks_total > Some(5));
@@ -85,7 +86,8 @@ async fn many_chunks_and_two_loaders_leave_the_same_store_as_one_chunk_and_one_w
 async fn progress_only_grows_and_its_end_is_told_once_and_is_what_the_store_keeps() {
     let bed = TestBed::new().await;
     let ids = bed.insert_postal_codes(4).await;
-    let _loaders = [(); 2].map(|()| bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 5_000 }));
+    let _loaders =
+        [(); 2].map(|()| bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 5_000, chunks_in_flight: 16 }));
     let mut watch = bed.watch().await;
     let rows = random_paystats(&mut fastrand::Rng::with_seed(4), 5_000, &ids);
     let load = bed.load(LoadEntity::Paystats, hard_source(&rows)).await;
@@ -101,9 +103,8 @@ async fn progress_only_grows_and_its_end_is_told_once_and_is_what_the_store_keep
     assert_eq!(progress.rows_total, Some(progress.counts.read()));
     let ends = events.iter().filter(|heard| matches!(heard.event, LoadEvent::Finished { .. })).count();
     assert_eq!(ends, 1);
-    assert!(
-        matches!(events[0].event, LoadEvent::Planning { .. }) && matches!(events[1].event, LoadEvent::Planned { .. })
-    );
+    assert!(matches!(events[0].event, LoadEvent::Planning { .. }));
+    assert!(events.iter().any(|heard| matches!(heard.event, LoadEvent::Planned(_))));
 
     // Who joins late hears the last event of each part, and knows the same.
     let mut late = bed.watch().await;
@@ -141,7 +142,7 @@ fn assert_grows(before: &Progress, after: &Progress) {
 async fn a_source_cut_into_single_rows_is_loaded_whole() {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(1).await;
-    let _loader = bed.start_loader(LoaderConfig { concurrency: 4, chunk_bytes: 1 });
+    let _loader = bed.start_loader(LoaderConfig { concurrency: 4, chunk_bytes: 1, chunks_in_flight: 16 });
     let rows: Vec<_> = (1..=300).map(paystat).collect();
     let load = bed.load(LoadEntity::Paystats, paystats(rows.iter().map(paystat_row))).await;
     let progress = load.progress.unwrap();
@@ -162,7 +163,8 @@ async fn loads_that_run_at_the_same_time_do_not_disturb_each_other() {
         bed.put(&format!("{seed}.csv"), paystats(rows.iter().map(paystat_row)));
         loads.push(bed.accept(LoadEntity::Paystats, &format!("{seed}.csv")).await);
     }
-    let _loaders = [(); 2].map(|()| bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 2_000 }));
+    let _loaders =
+        [(); 2].map(|()| bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 2_000, chunks_in_flight: 16 }));
     for load in &loads {
         let load = bed.finished(load.id).await;
         assert_eq!((load.state, load.progress.unwrap().counts.read()), (LoadState::Succeeded, 500));

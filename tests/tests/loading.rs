@@ -294,7 +294,7 @@ async fn a_geometry_too_large_for_the_store_is_rejected_like_any_other_bad_row()
 #[tokio::test]
 async fn lines_are_those_of_an_editor_whatever_stands_before_them() {
     let bed = TestBed::new().await;
-    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 1 });
+    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 1, chunks_in_flight: 16 });
     bed.insert_postal_codes(1).await;
     let bad = |id: i64| paystat_row(&paystat(id)).replace("25-34", "old");
     let good = |id: i64| paystat_row(&paystat(id));
@@ -340,7 +340,11 @@ async fn of_rows_with_the_same_id_the_first_line_wins_also_across_chunks() {
             let row = Paystat { amount: amount(&place.to_string()), ..paystat(*id + chunk_bytes * 10) };
             paystat_row(&row)
         });
-        let loader = bed.start_loader(LoaderConfig { concurrency: 4, chunk_bytes: chunk_bytes.cast_unsigned() });
+        let loader = bed.start_loader(LoaderConfig {
+            concurrency: 4,
+            chunk_bytes: chunk_bytes.cast_unsigned(),
+            chunks_in_flight: 16,
+        });
         let load = bed.load(LoadEntity::Paystats, paystats(rows)).await;
         loader.stop().await;
         assert_succeeded(&load, Counts { inserted: 4, rejected: 3, ..Counts::default() });
@@ -356,7 +360,7 @@ async fn of_rows_with_the_same_id_the_first_line_wins_also_across_chunks() {
 #[tokio::test]
 async fn of_postal_codes_with_the_same_code_the_first_line_wins_however_many_workers_there_are() {
     let bed = TestBed::new().await;
-    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 1 << 20 });
+    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 1 << 20, chunks_in_flight: 16 });
     // The second row is long, and takes so long to check that another worker would have written the third before the first.
     let long = hex::encode(ewkb(4326, &circle_ring(40_000)));
     let same_code = postal_code_row(&PostalCode { code: postal_code(1).code, ..postal_code(3) });
@@ -382,7 +386,7 @@ async fn a_record_of_another_width_takes_no_id_away_from_a_good_row() {
 #[tokio::test]
 async fn a_source_that_cannot_be_loaded_fails_with_its_reason_and_leaves_the_store_alone() {
     let bed = TestBed::new().await;
-    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 1_000 });
+    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 1_000, chunks_in_flight: 16 });
     bed.insert_postal_codes(1).await;
     let mut watch = bed.watch().await;
     let good = paystats((1..=100).map(paystat).map(|row| paystat_row(&row)));
@@ -431,19 +435,21 @@ async fn a_source_that_cannot_be_loaded_fails_with_its_reason_and_leaves_the_sto
         let load = bed.load(LoadEntity::Paystats, &source).await;
         assert_eq!((load.state, load.error.as_deref()), (LoadState::Failed, Some(reason)), "{what}");
         let progress = load.progress.unwrap();
-        assert_eq!((progress.counts, progress.error.as_deref()), (Counts::default(), Some(reason)), "{what}");
-        let chunks =
-            watch.events_of(load.id).await.into_iter().filter(|heard| matches!(heard.event, LoadEvent::Chunk { .. }));
-        assert_eq!(chunks.count(), 0, "{what}");
-        assert_eq!(bed.store().rejections.count(load.id).await.unwrap(), 0, "{what}");
+        assert_eq!(progress.error.as_deref(), Some(reason), "{what}");
+        // What was written before the bad line was found is gone again.
+        assert_eq!((progress.counts.inserted, progress.counts.rejected), (progress.reverted.rows, 0), "{what}");
+        assert_eq!(progress.reverted.kept, 0, "{what}");
+        assert_eq!(bed.store().paystats.count(&PaystatScope::default()).await.unwrap(), 0);
+        let events = watch.events_of(load.id).await;
+        let ends = events.iter().filter(|heard| matches!(heard.event, LoadEvent::Finished { .. })).count();
+        assert_eq!(ends, 1, "{what}");
     }
-    assert_eq!(bed.store().paystats.count(&PaystatScope::default()).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn one_bad_byte_in_the_last_row_of_a_large_source_keeps_all_of_it_out() {
     let bed = TestBed::new().await;
-    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 64 << 10 });
+    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 64 << 10, chunks_in_flight: 16 });
     bed.insert_postal_codes(1).await;
     let mut source = paystats((1..=50_000).map(paystat).map(|row| paystat_row(&row))).into_bytes();
     source.extend(b"1.5,2015-01-01,25-34,F,1,\xFF");

@@ -75,7 +75,7 @@ async fn the_real_files_are_loaded_whole_and_every_total_is_that_of_the_file() {
     let (codes, paystats) =
         ["postal_codes.csv", "paystats.csv"].map(|name| fs::read_to_string(folder.join(name)).unwrap()).into();
     let bed = TestBed::new().await;
-    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 100_000 });
+    let _loader = bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 100_000, chunks_in_flight: 16 });
 
     for round in ["inserted", "unchanged"] {
         for (entity, text, rows) in [(LoadEntity::PostalCodes, &codes, 101), (LoadEntity::Paystats, &paystats, 10_652)]

@@ -50,9 +50,9 @@ impl Bus {
         let subject = format!("{}.events.{load}.{}", self.prefix, event.part());
         let payload = serde_json::to_vec(event).map_err(|error| BusError::new("encoding an event", error))?;
         let mut message = PublishMessage::build().payload(payload.into());
-        if matches!(event, LoadEvent::Finished { .. }) {
+        if let LoadEvent::Finished { progress } = event {
             // A worker that died before it acknowledged its work makes another one say this again.
-            message = message.message_id(&subject);
+            message = message.message_id(format!("{subject}.{}", progress.state.name()));
         }
         let acknowledged = async { self.jetstream.send_publish(subject.clone(), message).await?.await };
         acknowledged.await.map(|ack| ack.sequence).map_err(|error| BusError::new("publishing an event", error))

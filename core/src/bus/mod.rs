@@ -2,10 +2,10 @@
 //!
 //! | stream | subjects | keeps |
 //! |---|---|---|
-//! | `paystats-work` | `paystats.work.plan.<load>`, `paystats.work.chunk.<load>.<index>` | work until it is acknowledged |
+//! | `paystats-work` | `paystats.work.plan.<load>`, `paystats.work.chunk.<load>.<index>`, `paystats.work.revert.<load>` | work until it is acknowledged |
 //! | `paystats-events` | `paystats.events.<load>.<part>` | what workers said about loads, for seven days |
 //!
-//! Work is taken by two durable consumers, `planners` and `chunks`, that all loaders share. [`Bus`] reconnects by itself;
+//! Work is taken by three durable consumers, `planners`, `chunks` and `reverters`, that all loaders share. [`Bus`] reconnects by itself;
 //! while NATS is away calls fail within seconds.
 
 mod error;

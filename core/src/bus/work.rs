@@ -25,6 +25,11 @@ pub enum Work {
         /// The load.
         load: LoadId,
     },
+    /// Take back what a load wrote.
+    Revert {
+        /// The load.
+        load: LoadId,
+    },
     /// Write a chunk's rows.
     Chunk {
         /// The load.
@@ -34,11 +39,13 @@ pub enum Work {
     },
 }
 
-/// Kinds of work; each has a consumer of its own, so that planning never waits behind another load's chunks.
+/// Kinds of work; each has a consumer of its own, so that planning a load or taking one back never waits behind another load's chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkKind {
     /// [`Work::Plan`].
     Plan,
+    /// [`Work::Revert`].
+    Revert,
     /// [`Work::Chunk`].
     Chunk,
 }
@@ -47,13 +54,14 @@ impl Work {
     /// The load that it is for.
     pub fn load(self) -> LoadId {
         match self {
-            Self::Plan { load } | Self::Chunk { load, .. } => load,
+            Self::Plan { load } | Self::Revert { load } | Self::Chunk { load, .. } => load,
         }
     }
 
     fn subject(self) -> String {
         match self {
             Self::Plan { load } => format!("plan.{load}"),
+            Self::Revert { load } => format!("revert.{load}"),
             Self::Chunk { load, index } => format!("chunk.{load}.{index}"),
         }
     }
@@ -63,6 +71,7 @@ impl WorkKind {
     fn consumer(self) -> &'static str {
         match self {
             Self::Plan => "planners",
+            Self::Revert => "reverters",
             Self::Chunk => "chunks",
         }
     }
@@ -70,6 +79,7 @@ impl WorkKind {
     fn subjects(self, prefix: &str) -> String {
         match self {
             Self::Plan => format!("{prefix}.work.plan.*"),
+            Self::Revert => format!("{prefix}.work.revert.*"),
             Self::Chunk => format!("{prefix}.work.chunk.*.*"),
         }
     }

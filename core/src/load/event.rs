@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::{Counts, Progress};
+use super::{ChunkProgress, Plan, Progress};
 
 /// One thing that happened to a load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,28 +15,26 @@ use super::{Counts, Progress};
 pub enum LoadEvent {
     /// A worker reads the source once.
     Planning {
+        /// When a worker first took the load: milliseconds since 1970.
+        started_at_millis: i64,
         /// Size of the source.
         bytes_total: u64,
     },
-    /// The source was cut into chunks, and their work starts.
-    Planned {
-        /// Size of the source.
-        bytes_total: u64,
-        /// Records in it, the header left out.
-        rows_total: u64,
-        /// Number of chunks.
-        chunks: u32,
+    /// All of the source was cut into chunks, of which the first may be done already.
+    Planned(Plan),
+    /// The chunks that one loader works on are this far.
+    Working {
+        /// The loader: a name of its process.
+        loader: Uuid,
+        /// Its chunks.
+        chunks: Vec<ChunkProgress>,
     },
-    /// A chunk is this far.
-    Chunk {
-        /// Its place in the source, from 0.
-        chunk: u32,
-        /// Bytes of the source behind it.
-        bytes_read: u64,
-        /// Its rows so far.
-        counts: Counts,
-        /// Whether it is done.
-        done: bool,
+    /// A chunk is done.
+    Chunk(ChunkProgress),
+    /// The load is being taken back.
+    Reverting {
+        /// Its progress up to here.
+        progress: Progress,
     },
     /// The load is final.
     Finished {
@@ -49,8 +48,10 @@ impl LoadEvent {
     pub fn part(&self) -> String {
         match self {
             Self::Planning { .. } => "planning".to_owned(),
-            Self::Planned { .. } => "planned".to_owned(),
-            Self::Chunk { chunk, .. } => format!("chunk.{chunk}"),
+            Self::Planned(_) => "planned".to_owned(),
+            Self::Working { loader, .. } => format!("loader.{loader}"),
+            Self::Chunk(chunk) => format!("chunk.{}", chunk.chunk),
+            Self::Reverting { .. } => "reverting".to_owned(),
             Self::Finished { .. } => "finished".to_owned(),
         }
     }

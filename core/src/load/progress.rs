@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{LoadEvent, LoadState, Numbered};
+use super::{Load, LoadEvent, LoadState, Numbered, Plan, Reverted};
 
 /// Rows of a chunk or a load, by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,19 @@ impl AddAssign for Counts {
     }
 }
 
+/// How far a chunk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkProgress {
+    /// Its place in the source, from 0.
+    pub chunk: u32,
+    /// Bytes of the source behind it.
+    pub bytes_read: u64,
+    /// Its rows so far.
+    pub counts: Counts,
+    /// Whether it is done.
+    pub done: bool,
+}
+
 /// How far a load is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -48,31 +61,27 @@ pub struct Progress {
     pub error: Option<String>,
     /// Rows so far.
     pub counts: Counts,
-    /// Records of the source, known once it is planned.
+    /// Rows in all, known once all of the source is planned.
     pub rows_total: Option<u64>,
     /// Bytes of the source that are done.
     pub bytes_read: u64,
-    /// Size of the source.
+    /// Size of the source, decompressed once that is known.
     pub bytes_total: u64,
     /// Chunks that are done.
     pub chunks_done: u32,
-    /// Chunks in all, known once it is planned.
+    /// Chunks in all, known once all of the source is planned.
     pub chunks_total: Option<u32>,
-    /// Rows a second since the chunks' work started.
+    /// Rows a second since a worker took the load.
     pub rows_per_second: Option<f64>,
     /// Seconds to go at this speed.
     pub eta_seconds: Option<f64>,
+    /// Rows that were taken back.
+    #[serde(default)]
+    pub reverted: Reverted,
     #[serde(skip)]
     chunks: BTreeMap<u32, ChunkProgress>,
     #[serde(skip)]
-    loading_since: Option<OffsetDateTime>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct ChunkProgress {
-    counts: Counts,
-    bytes_read: u64,
-    done: bool,
+    since: Option<OffsetDateTime>,
 }
 
 impl Progress {
@@ -81,24 +90,27 @@ impl Progress {
         Self { bytes_total, ..Self::default() }
     }
 
-    /// The last progress of a load that took `seconds` from its start to its end.
-    pub fn succeeded(bytes_total: u64, rows_total: u64, chunks: u32, counts: Counts, seconds: f64) -> Self {
+    /// The progress of a load whose chunks do not go on, `seconds` after a worker took it. `done` is the sum of its chunks.
+    pub fn stopped(load: &Load, state: LoadState, done: ChunkProgress, chunks_done: u32, seconds: f64) -> Self {
+        let bytes_total = load.plan.map_or(load.source_size_bytes, |plan| plan.bytes_total);
         Self {
-            state: LoadState::Succeeded,
-            counts,
-            rows_total: Some(rows_total),
-            bytes_read: bytes_total,
+            state,
+            error: load.error.clone(),
+            counts: done.counts,
+            rows_total: load.plan.map(|plan| plan.rows_total),
+            bytes_read: if state == LoadState::Succeeded { bytes_total } else { done.bytes_read },
             bytes_total,
-            chunks_done: chunks,
-            chunks_total: Some(chunks),
-            rows_per_second: (seconds > 0.0).then(|| counts.read() as f64 / seconds),
+            chunks_done,
+            chunks_total: load.plan.map(|plan| plan.chunks_total),
+            rows_per_second: (seconds > 0.0).then(|| done.counts.read() as f64 / seconds),
             ..Self::default()
         }
     }
 
-    /// The last progress of a load that was given up for `reason`, after the rows in `counts`.
-    pub fn failed(bytes_total: u64, counts: Counts, reason: String) -> Self {
-        Self { state: LoadState::Failed, error: Some(reason), counts, bytes_total, ..Self::default() }
+    /// The same rows in another state, told by no event yet.
+    #[must_use]
+    pub fn in_state(&self, state: LoadState, reverted: Reverted) -> Self {
+        Self { seq: 0, state, reverted, eta_seconds: None, ..self.clone() }
     }
 
     /// Share of the source that is done, 0 to 1.
@@ -106,25 +118,29 @@ impl Progress {
         match self.state {
             LoadState::Succeeded => 1.0,
             _ if self.bytes_total == 0 => 0.0,
-            _ => self.bytes_read as f64 / self.bytes_total as f64,
+            _ => (self.bytes_read as f64 / self.bytes_total as f64).min(1.0),
         }
     }
 
     /// Takes an event in. Says whether it changed anything: events that were heard before, that come late from a chunk
-    /// done twice, or that follow the end, do not.
+    /// done twice, or that follow the end, do not. Only taking a load back may follow its success.
     pub fn apply(&mut self, Numbered { seq, at, event }: &Numbered) -> bool {
-        if *seq <= self.seq || self.state.is_final() {
+        if *seq <= self.seq {
             return false;
         }
+        let stopped = self.state.is_final() || self.state == LoadState::Reverting;
         let changed = match event {
-            LoadEvent::Planning { bytes_total } => self.plan(*bytes_total),
-            LoadEvent::Planned { bytes_total, rows_total, chunks } => {
-                self.start(*at, *bytes_total, *rows_total, *chunks)
+            LoadEvent::Planning { started_at_millis, bytes_total } => {
+                !stopped && self.start(*started_at_millis, *bytes_total)
             }
-            LoadEvent::Chunk { chunk, bytes_read, counts, done } => {
-                self.advance(*at, *chunk, ChunkProgress { counts: *counts, bytes_read: *bytes_read, done: *done })
+            LoadEvent::Planned(plan) => !stopped && self.plan(*plan),
+            LoadEvent::Working { chunks, .. } => !stopped && self.advance(*at, chunks),
+            LoadEvent::Chunk(chunk) => !stopped && self.advance(*at, std::slice::from_ref(chunk)),
+            LoadEvent::Reverting { progress } => {
+                let may = !self.state.is_final() || self.state == LoadState::Succeeded;
+                may && self.stop(progress)
             }
-            LoadEvent::Finished { progress } => self.finish(progress.clone()),
+            LoadEvent::Finished { progress } => !self.state.is_final() && self.stop(progress),
         };
         if changed {
             self.seq = *seq;
@@ -132,35 +148,46 @@ impl Progress {
         changed
     }
 
-    fn plan(&mut self, bytes_total: u64) -> bool {
-        if self.state != LoadState::Queued {
+    /// A worker takes the load. Chunks may be heard before this event where only the last event of each part was kept.
+    fn start(&mut self, started_at_millis: i64, bytes_total: u64) -> bool {
+        if self.since.is_some() {
             return false;
         }
-        self.state = LoadState::Planning;
-        self.bytes_total = bytes_total;
+        self.since = OffsetDateTime::from_unix_timestamp_nanos(i128::from(started_at_millis) * 1_000_000).ok();
+        if self.state == LoadState::Queued {
+            self.state = LoadState::Planning;
+        }
+        if self.rows_total.is_none() {
+            self.bytes_total = bytes_total;
+        }
         true
     }
 
-    fn start(&mut self, at: OffsetDateTime, bytes_total: u64, rows_total: u64, chunks: u32) -> bool {
-        // Chunks may be heard before this event where only the last event of each part was kept.
-        if self.loading_since.is_some() {
+    fn plan(&mut self, plan: Plan) -> bool {
+        if self.rows_total.is_some() {
             return false;
         }
         self.state = LoadState::Loading;
-        self.bytes_total = bytes_total;
-        self.rows_total = Some(rows_total);
-        self.chunks_total = Some(chunks);
-        self.loading_since = Some(at);
+        self.bytes_total = plan.bytes_total;
+        self.rows_total = Some(plan.rows_total);
+        self.chunks_total = Some(plan.chunks_total);
         true
     }
 
-    fn advance(&mut self, at: OffsetDateTime, chunk: u32, now: ChunkProgress) -> bool {
-        let known = self.chunks.entry(chunk).or_default();
-        let ahead = (now.counts.read(), now.bytes_read, now.done) > (known.counts.read(), known.bytes_read, known.done);
-        if known.done || !ahead {
+    fn advance(&mut self, at: OffsetDateTime, chunks: &[ChunkProgress]) -> bool {
+        let mut changed = false;
+        for now in chunks {
+            let known =
+                self.chunks.entry(now.chunk).or_insert(ChunkProgress { chunk: now.chunk, ..Default::default() });
+            let key = |chunk: &ChunkProgress| (chunk.done, chunk.counts.read(), chunk.bytes_read);
+            if key(now) > key(known) {
+                *known = *now;
+                changed = true;
+            }
+        }
+        if !changed {
             return false;
         }
-        *known = now;
         self.state = LoadState::Loading;
         self.counts = Counts::default();
         self.bytes_read = 0;
@@ -174,19 +201,15 @@ impl Progress {
         true
     }
 
-    fn finish(&mut self, last: Self) -> bool {
-        // A load that is given up knows the rows of finished chunks; what was said of the others does not go back.
-        let (counts, bytes_read, chunks_done) = (self.counts, self.bytes_read, self.chunks_done);
-        *self = last;
-        if self.state == LoadState::Failed && counts.read() > self.counts.read() {
-            (self.counts, self.bytes_read, self.chunks_done) = (counts, bytes_read, chunks_done);
-        }
+    /// What the store says once no chunk goes on is the last word.
+    fn stop(&mut self, last: &Self) -> bool {
+        *self = last.clone();
         true
     }
 
     /// Speed and time to go, from the times of the events alone.
     fn measure(&mut self, at: OffsetDateTime) {
-        let Some(since) = self.loading_since else { return };
+        let Some(since) = self.since else { return };
         let seconds = (at - since).as_seconds_f64();
         if seconds <= 0.0 || self.counts.read() == 0 {
             return;
@@ -200,6 +223,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use time::Duration;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -208,21 +232,40 @@ mod tests {
     }
 
     fn chunk(chunk: u32, inserted: u64, done: bool) -> LoadEvent {
-        LoadEvent::Chunk { chunk, bytes_read: inserted * 10, counts: Counts { inserted, ..Counts::default() }, done }
+        let counts = Counts { inserted, ..Counts::default() };
+        let progress = ChunkProgress { chunk, bytes_read: inserted * 10, counts, done };
+        if done {
+            LoadEvent::Chunk(progress)
+        } else {
+            LoadEvent::Working { loader: Uuid::nil(), chunks: vec![progress] }
+        }
+    }
+
+    fn succeeded() -> Progress {
+        Progress {
+            state: LoadState::Succeeded,
+            counts: Counts { inserted: 30, ..Counts::default() },
+            rows_total: Some(30),
+            bytes_read: 300,
+            bytes_total: 300,
+            chunks_done: 2,
+            chunks_total: Some(2),
+            rows_per_second: Some(5.0),
+            ..Progress::default()
+        }
     }
 
     fn story() -> Vec<Numbered> {
-        let counts = Counts { inserted: 30, ..Counts::default() };
         [
-            LoadEvent::Planning { bytes_total: 300 },
-            LoadEvent::Planned { bytes_total: 300, rows_total: 30, chunks: 2 },
+            LoadEvent::Planning { started_at_millis: 1_000, bytes_total: 300 },
             chunk(0, 5, false),
+            LoadEvent::Planned(Plan { bytes_total: 300, rows_total: 30, chunks_total: 2 }),
             chunk(1, 10, false),
             // Chunk 0 is done again by another worker.
             chunk(0, 2, false),
             chunk(0, 15, true),
             chunk(1, 15, true),
-            LoadEvent::Finished { progress: Progress::succeeded(300, 30, 2, counts, 6.0) },
+            LoadEvent::Finished { progress: succeeded() },
             chunk(1, 15, true),
         ]
         .into_iter()
@@ -270,9 +313,35 @@ mod tests {
     #[test]
     fn an_event_heard_twice_changes_nothing() {
         let mut progress = Progress::queued(300);
-        let first = numbered(1, LoadEvent::Planning { bytes_total: 300 });
+        let first = numbered(1, LoadEvent::Planning { started_at_millis: 1_000, bytes_total: 300 });
         assert!(progress.apply(&first));
         assert!(!progress.apply(&first));
         assert_eq!(progress.state, LoadState::Planning);
+    }
+
+    #[test]
+    fn a_load_that_is_taken_back_hears_no_more_of_its_chunks() {
+        let mut progress = Progress::queued(300);
+        for event in &story()[..4] {
+            progress.apply(event);
+        }
+        let so_far = Progress { state: LoadState::Reverting, ..progress.clone() };
+        assert!(progress.apply(&numbered(20, LoadEvent::Reverting { progress: so_far.clone() })));
+        assert!(!progress.apply(&numbered(21, chunk(0, 15, true))));
+        assert_eq!((progress.state, progress.counts), (LoadState::Reverting, so_far.counts));
+        let end = Progress { state: LoadState::Cancelled, ..so_far };
+        assert!(progress.apply(&numbered(22, LoadEvent::Finished { progress: end.clone() })));
+        assert!(!progress.apply(&numbered(23, LoadEvent::Reverting { progress: end })));
+        assert_eq!(progress.state, LoadState::Cancelled);
+    }
+
+    #[test]
+    fn a_success_can_be_taken_back() {
+        let mut progress = succeeded();
+        let undoing = Progress { state: LoadState::Reverting, ..succeeded() };
+        assert!(progress.apply(&numbered(20, LoadEvent::Reverting { progress: undoing })));
+        let undone = Progress { state: LoadState::Undone, ..succeeded() };
+        assert!(progress.apply(&numbered(21, LoadEvent::Finished { progress: undone })));
+        assert_eq!(progress.counts.inserted, 30);
     }
 }

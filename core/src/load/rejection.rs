@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What was wrong with a row: stable names for code that acts on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RejectionCode {
     /// More or fewer fields than the header has.
@@ -43,11 +43,44 @@ pub struct Rejection {
     pub value: Option<String>,
     /// What is wrong, for people.
     pub reason: String,
+    /// The record's fields as the source has them, each cut to 10,000 characters.
+    #[serde(default)]
+    pub fields: Vec<String>,
+}
+
+/// Refused rows that have the same thing wrong with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectionCount {
+    /// What is wrong.
+    pub code: RejectionCode,
+    /// In which column; `None` where the record as a whole is wrong.
+    pub column: Option<String>,
+    /// Number of rows.
+    pub count: u64,
+}
+
+impl RejectionCount {
+    /// Adds `count` rows to the counts.
+    pub fn add(counts: &mut Vec<Self>, code: RejectionCode, column: Option<&str>, count: u64) {
+        match counts.iter_mut().find(|known| known.code == code && known.column.as_deref() == column) {
+            Some(known) => known.count += count,
+            None => counts.push(Self { code, column: column.map(str::to_owned), count }),
+        }
+    }
 }
 
 impl Rejection {
     /// Longest value that is kept.
     const VALUE_CHARS: usize = 200;
+    /// Longest field that is kept.
+    const FIELD_CHARS: usize = 10_000;
+
+    /// The same, with the fields of its record.
+    #[must_use]
+    pub fn with_fields<'a>(mut self, fields: impl Iterator<Item = &'a str>) -> Self {
+        self.fields = fields.map(|field| cut(field, Self::FIELD_CHARS)).collect();
+        self
+    }
 
     /// A refusal because of one column's value.
     pub fn of_column(
@@ -57,15 +90,20 @@ impl Rejection {
         value: &str,
         reason: impl std::fmt::Display,
     ) -> Self {
-        let mut kept: String = value.chars().take(Self::VALUE_CHARS).collect();
-        if kept.len() < value.len() {
-            kept.push('…');
-        }
-        Self { line, column: Some(column.to_owned()), code, value: Some(kept), reason: format!("{column} {reason}") }
+        let (value, reason) = (Some(cut(value, Self::VALUE_CHARS)), format!("{column} {reason}"));
+        Self { line, column: Some(column.to_owned()), code, value, reason, fields: Vec::new() }
     }
 
     /// A refusal of the record as a whole.
     pub fn of_record(line: u64, code: RejectionCode, reason: String) -> Self {
-        Self { line, column: None, code, value: None, reason }
+        Self { line, column: None, code, value: None, reason, fields: Vec::new() }
     }
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    let mut kept: String = text.chars().take(chars).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept
 }

@@ -31,13 +31,19 @@ pub enum StoreError {
 const GEOMETRY_CODES: [i32; 2] = [2, 16755];
 /// Server code of a unique index's refusal.
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
-/// Server codes that pass by themselves: elections, shutdowns, network trouble between members.
-const PASSING_CODES: [i32; 12] = [6, 7, 89, 91, 134, 189, 262, 9001, 10_107, 11_600, 11_602, 13_435];
+/// Server codes that pass by themselves: elections, shutdowns, network trouble between members, write conflicts, and operations that
+/// were ended from outside.
+const PASSING_CODES: [i32; 14] = [6, 7, 89, 91, 112, 134, 189, 262, 9001, 10_107, 11_600, 11_601, 11_602, 13_435];
 
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+
+    /// An error that no later call mends.
+    pub fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Failed(Error::custom(error.to_string()))
     }
 
     pub(super) fn is_geometry_code(code: i32) -> bool {

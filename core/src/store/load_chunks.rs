@@ -1,15 +1,23 @@
-//! The collection `load_chunks`: the pieces that a load's source was cut into, and what became of their rows.
+//! The collection `load_chunks`: the pieces that a load's source was cut into, and how far each is.
+//!
+//! What a chunk has written and how far it is change in one transaction (see `load_batches`), so its document is also the fence:
+//! a worker that lost the chunk to another one, or whose load is taken back, can write no more.
 
 use futures_util::TryStreamExt;
 use mongodb::{
-    Collection, Database, IndexModel,
-    bson::{Binary, Document, doc, serialize_to_bson, spec::BinarySubtype},
+    ClientSession, Collection, Database, IndexModel,
+    bson::{Binary, DateTime, Document, doc, serialize_to_bson, serialize_to_document, spec::BinarySubtype},
+    options::IndexOptions,
 };
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::StoreError;
-use crate::load::{Counts, LoadId};
+use super::{BATCH_SIZE, StoreError, paystats};
+use crate::{
+    domain::Amount,
+    load::{ChunkProgress, Counts, Load, LoadEntity, LoadId, RejectionCount, SumOutOfRange, TotalChange, TotalChanges},
+};
 
 /// The collection of chunks.
 #[derive(Clone, Debug)]
@@ -22,18 +30,73 @@ pub struct LoadChunks {
 pub struct LoadChunk {
     /// Its place in the source, from 0.
     pub index: u32,
-    /// First byte.
+    /// First byte, of the decompressed source.
     pub start: u64,
     /// Byte after the last.
     pub end: u64,
     /// Line of its first record.
-    pub first_line: u64,
+    pub start_line: u64,
     /// Header of the source: its columns in order.
     pub columns: Vec<String>,
     /// Lines of records whose id stands on an earlier line of the source.
     pub duplicate_lines: RoaringTreemap,
-    /// Its rows, once it is done.
-    pub counts: Option<Counts>,
+    /// The only lines that are loaded; all if `None`.
+    pub only_lines: Option<RoaringTreemap>,
+    /// How far it is.
+    pub state: ChunkState,
+    /// How often a postal code was removed since the chunk is there: who knew the postal codes of before must look again.
+    pub postal_codes_removed: i64,
+}
+
+/// How far a chunk is, and what became of its rows so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChunkState {
+    /// Where the next record starts.
+    pub next_byte: u64,
+    /// Line of that record.
+    pub next_line: u64,
+    /// Whether all of it is done.
+    pub done: bool,
+    /// Its rows so far.
+    pub counts: Counts,
+    /// The refused ones by what is wrong.
+    pub rejections: Vec<RejectionCount>,
+    /// Their lines.
+    pub rejected_lines: RoaringTreemap,
+    /// How many of them are kept with their values.
+    pub rejections_kept: u64,
+    /// What its rows change in the total.
+    pub changes: TotalChanges,
+}
+
+/// What all chunks of a load come to.
+#[derive(Clone, Debug, Default)]
+pub struct ChunkSum {
+    /// Rows and bytes that are done.
+    pub progress: ChunkProgress,
+    /// Chunks that are done.
+    pub chunks_done: u32,
+    /// What all rows change in the total.
+    pub changes: TotalChanges,
+}
+
+/// Refused rows of a load.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rejected {
+    /// How many there are.
+    pub all: u64,
+    /// How many of them are kept.
+    pub kept: u64,
+}
+
+/// A session with MongoDB that one worker's transactions run in.
+pub struct LoadSession(pub(super) ClientSession);
+
+/// One worker's hold on a chunk. Taking a chunk ends every earlier claim on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    id: Uuid,
+    made: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,16 +104,79 @@ struct ChunkDocument {
     #[serde(rename = "_id")]
     id: String,
     load: String,
+    entity: LoadEntity,
     index: i64,
     start: i64,
     end: i64,
-    first_line: i64,
+    start_line: i64,
     columns: Vec<String>,
     duplicate_lines: Binary,
-    counts: Option<Counts>,
+    only_lines: Option<Binary>,
+    postal_codes_removed: i64,
+    revoked: bool,
+    claim: Option<String>,
+    session: Option<Document>,
+    #[serde(flatten)]
+    state: StateDocument,
+}
+
+/// The fields of a chunk's document that change with its rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StateDocument {
+    next_byte: i64,
+    next_line: i64,
+    done: bool,
+    counts: Counts,
+    rejections: Vec<RejectionCount>,
+    rejected_lines: Binary,
+    rejections_kept: i64,
+    changes: Vec<ChangeDocument>,
+}
+
+/// What all chunks are summed from.
+#[derive(Debug, Deserialize)]
+struct SumDocument {
+    start: i64,
+    next_byte: i64,
+    done: bool,
+    counts: Counts,
+    changes: Vec<ChangeDocument>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ChangeDocument {
+    month: DateTime,
+    /// In units of 10^-16, as text: a sum may have more digits than a Decimal128.
+    units: String,
+    count: i64,
 }
 
 const COLLECTION: &str = "load_chunks";
+
+impl Claim {
+    /// A claim that takes its chunk when it is first used.
+    #[expect(clippy::new_without_default, reason = "a fresh claim is no default value")]
+    pub fn new() -> Self {
+        Self { id: Uuid::new_v4(), made: false }
+    }
+}
+
+impl LoadChunk {
+    /// A chunk whose first record starts at this byte and line; index and end are not known yet.
+    pub fn start(byte: u64, line: u64, columns: &[String]) -> Self {
+        Self {
+            index: 0,
+            start: byte,
+            end: byte,
+            start_line: line,
+            columns: columns.to_vec(),
+            duplicate_lines: RoaringTreemap::new(),
+            only_lines: None,
+            state: ChunkState { next_byte: byte, next_line: line, ..ChunkState::default() },
+            postal_codes_removed: 0,
+        }
+    }
+}
 
 impl LoadChunks {
     pub(super) fn new(database: &Database) -> Self {
@@ -58,44 +184,107 @@ impl LoadChunks {
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
+        let open = IndexOptions::builder().partial_filter_expression(doc! { "done": false }).build();
         self.chunks
-            .create_index(IndexModel::builder().keys(doc! { "load": 1, "counts": 1, "index": 1 }).build())
+            .create_indexes([
+                IndexModel::builder().keys(doc! { "load": 1, "done": 1, "index": 1 }).build(),
+                IndexModel::builder().keys(doc! { "entity": 1 }).options(open).build(),
+            ])
             .await?;
         Ok(())
     }
 
     /// Writes a chunk of a plan; one that is there already, written by a worker that died while it planned, stays.
-    pub async fn insert(&self, load: LoadId, chunk: &LoadChunk) -> Result<(), StoreError> {
-        let mut lines = Vec::with_capacity(chunk.duplicate_lines.serialized_size());
-        chunk.duplicate_lines.serialize_into(&mut lines).map_err(|error| corrupt(&error))?;
+    pub async fn insert(&self, load: &Load, chunk: &LoadChunk) -> Result<(), StoreError> {
         let document = ChunkDocument {
-            id: id(load, chunk.index),
-            load: load.to_string(),
+            id: id(load.id, chunk.index),
+            load: load.id.to_string(),
+            entity: load.entity,
             index: chunk.index.into(),
             start: chunk.start as i64,
             end: chunk.end as i64,
-            first_line: chunk.first_line as i64,
+            start_line: chunk.start_line as i64,
             columns: chunk.columns.clone(),
-            duplicate_lines: Binary { subtype: BinarySubtype::Generic, bytes: lines },
-            counts: None,
+            duplicate_lines: lines_to_binary(&chunk.duplicate_lines)?,
+            only_lines: chunk.only_lines.as_ref().map(lines_to_binary).transpose()?,
+            postal_codes_removed: 0,
+            revoked: false,
+            claim: None,
+            session: None,
+            state: StateDocument::new(&chunk.state)?,
         };
-        let mut fields = mongodb::bson::serialize_to_document(&document).map_err(|error| corrupt(&error))?;
+        let mut fields = serialize_to_document(&document).map_err(|error| corrupt(&error))?;
         fields.remove("_id");
         self.chunks.update_one(doc! { "_id": &document.id }, doc! { "$setOnInsert": fields }).upsert(true).await?;
         Ok(())
     }
 
-    /// One chunk of a load.
-    pub async fn get(&self, load: LoadId, index: u32) -> Result<Option<LoadChunk>, StoreError> {
-        self.chunks.find_one(doc! { "_id": id(load, index) }).await?.map(LoadChunk::try_from).transpose()
+    /// One chunk of a load, held by `claim` from now on, whose transactions run in `session`. `None` if there is no such chunk, or if
+    /// the claim was ended by a later one.
+    ///
+    /// A worker that is stopped in the middle of a transaction keeps its rows locked for a minute; ending its session frees them.
+    pub async fn take(
+        &self,
+        load: LoadId,
+        index: u32,
+        claim: &mut Claim,
+        session: &LoadSession,
+    ) -> Result<Option<LoadChunk>, StoreError> {
+        let name = doc! { "_id": id(load, index) };
+        let Some(known) = self.chunks.find_one(name.clone()).await? else { return Ok(None) };
+        let mine = known.claim.as_deref() == Some(claim.id.to_string().as_str());
+        if claim.made && !mine {
+            return Ok(None);
+        }
+        if known.state.done {
+            return Ok(Some(known.try_into()?));
+        }
+        self.end_sessions(known.session.into_iter().collect()).await?;
+        let set = doc! { "$set": { "claim": claim.id.to_string(), "session": session.0.id() } };
+        self.chunks.update_one(name.clone(), set).await?;
+        claim.made = true;
+        // Read once more: what the ended session had committed at the last moment counts.
+        self.chunks.find_one(name).await?.map(LoadChunk::try_from).transpose()
     }
 
-    /// The chunks of a load that are not done.
+    /// Whether a chunk is there, and whether it is done.
+    pub async fn is_done(&self, load: LoadId, index: u32) -> Result<Option<bool>, StoreError> {
+        #[derive(Deserialize)]
+        struct Done {
+            done: bool,
+        }
+        let chunks = self.chunks.clone_with_type::<Done>();
+        Ok(chunks
+            .find_one(doc! { "_id": id(load, index) })
+            .projection(doc! { "done": 1 })
+            .await?
+            .map(|chunk| chunk.done))
+    }
+
+    /// How often postal codes were removed since a chunk is there; `None` if it does not stand at `byte`, or may not go on.
+    pub(super) async fn postal_codes_removed(
+        &self,
+        load: LoadId,
+        index: u32,
+        byte: u64,
+    ) -> Result<Option<i64>, StoreError> {
+        let here = doc! { "_id": id(load, index), "next_byte": byte as i64, "done": false, "revoked": false };
+        Ok(self.chunks.find_one(here).await?.map(|chunk| chunk.postal_codes_removed))
+    }
+
+    /// The chunks of a load that are not done, in order.
     pub async fn open(&self, load: LoadId) -> Result<Vec<u32>, StoreError> {
-        let found: Vec<ChunkDocument> = self
+        #[derive(Deserialize)]
+        struct Index {
+            index: i64,
+        }
+        let found: Vec<Index> = self
             .chunks
-            .find(doc! { "load": load.to_string(), "counts": null })
+            .clone_with_type()
+            .find(doc! { "load": load.to_string(), "done": false })
+            .projection(doc! { "index": 1 })
             .sort(doc! { "index": 1 })
+            .batch_size(BATCH_SIZE)
             .await?
             .try_collect()
             .await?;
@@ -105,27 +294,150 @@ impl LoadChunks {
     /// Whether a chunk of a load is not done.
     pub async fn any_open(&self, load: LoadId) -> Result<bool, StoreError> {
         let ids = self.chunks.clone_with_type::<Document>();
-        let open =
-            ids.find_one(doc! { "load": load.to_string(), "counts": null }).projection(doc! { "_id": 1 }).await?;
+        let open = ids.find_one(doc! { "load": load.to_string(), "done": false }).projection(doc! { "_id": 1 }).await?;
         Ok(open.is_some())
     }
 
-    /// Notes that a chunk is done.
-    pub async fn finish(&self, load: LoadId, index: u32, counts: Counts) -> Result<(), StoreError> {
-        let counts = serialize_to_bson(&counts).map_err(|error| corrupt(&error))?;
-        self.chunks.update_one(doc! { "_id": id(load, index) }, doc! { "$set": { "counts": counts } }).await?;
+    /// Lets no worker write any more of a load's chunks. Once this returns, whatever they had under way is either there or never will be.
+    pub async fn revoke(&self, load: LoadId) -> Result<(), StoreError> {
+        #[derive(Deserialize)]
+        struct Session {
+            session: Option<Document>,
+        }
+        let open = doc! { "load": load.to_string(), "done": false };
+        let held: Vec<Session> = self
+            .chunks
+            .clone_with_type()
+            .find(open.clone())
+            .projection(doc! { "session": 1 })
+            .await?
+            .try_collect()
+            .await?;
+        self.end_sessions(held.into_iter().filter_map(|chunk| chunk.session).collect()).await?;
+        self.chunks.update_many(open, doc! { "$set": { "revoked": true } }).await?;
         Ok(())
     }
 
-    /// The rows of all chunks of a load that are done, and the number of chunks.
-    pub async fn sum(&self, load: LoadId) -> Result<(Counts, u32), StoreError> {
-        let mut chunks = self.chunks.find(doc! { "load": load.to_string() }).await?;
-        let (mut sum, mut number) = (Counts::default(), 0);
+    /// What all chunks of a load come to.
+    pub async fn sum(&self, load: LoadId) -> Result<ChunkSum, StoreError> {
+        let fields = doc! { "start": 1, "next_byte": 1, "done": 1, "counts": 1, "changes": 1 };
+        let mut chunks = self
+            .chunks
+            .clone_with_type::<SumDocument>()
+            .find(doc! { "load": load.to_string() })
+            .projection(fields)
+            .await?;
+        let mut sum = ChunkSum::default();
         while let Some(chunk) = chunks.try_next().await? {
-            sum += chunk.counts.unwrap_or_default();
-            number += 1;
+            sum.progress.counts += chunk.counts;
+            sum.progress.bytes_read += (chunk.next_byte - chunk.start) as u64;
+            sum.chunks_done += u32::from(chunk.done);
+            sum.changes.merge(&changes_from(&chunk.changes)?).map_err(|error| corrupt(&error))?;
         }
-        Ok((sum, number))
+        Ok(sum)
+    }
+
+    /// The refused rows of a load so far.
+    pub async fn rejected(&self, load: LoadId) -> Result<Rejected, StoreError> {
+        #[derive(Deserialize)]
+        struct RejectedDocument {
+            counts: Counts,
+            rejections_kept: i64,
+        }
+        let mut chunks = self
+            .chunks
+            .clone_with_type::<RejectedDocument>()
+            .find(doc! { "load": load.to_string() })
+            .projection(doc! { "counts": 1, "rejections_kept": 1 })
+            .await?;
+        let mut rejected = Rejected::default();
+        while let Some(chunk) = chunks.try_next().await? {
+            rejected.all += chunk.counts.rejected;
+            rejected.kept += chunk.rejections_kept as u64;
+        }
+        Ok(rejected)
+    }
+
+    /// How many rows of a load were refused, by code and column, the most frequent first.
+    pub async fn rejection_counts(&self, load: LoadId) -> Result<Vec<RejectionCount>, StoreError> {
+        #[derive(Deserialize)]
+        struct Rejections {
+            rejections: Vec<RejectionCount>,
+        }
+        let mut chunks = self
+            .chunks
+            .clone_with_type::<Rejections>()
+            .find(doc! { "load": load.to_string(), "rejections": { "$ne": [] } })
+            .projection(doc! { "rejections": 1 })
+            .await?;
+        let mut counts = Vec::new();
+        while let Some(chunk) = chunks.try_next().await? {
+            for count in chunk.rejections {
+                RejectionCount::add(&mut counts, count.code, count.column.as_deref(), count.count);
+            }
+        }
+        counts.sort_by(|a, b| (b.count, a.code, &a.column).cmp(&(a.count, b.code, &b.column)));
+        Ok(counts)
+    }
+
+    /// The lines of a load's refused rows.
+    pub async fn rejected_lines(&self, load: LoadId) -> Result<RoaringTreemap, StoreError> {
+        #[derive(Deserialize)]
+        struct Lines {
+            rejected_lines: Binary,
+        }
+        let mut chunks = self
+            .chunks
+            .clone_with_type::<Lines>()
+            .find(doc! { "load": load.to_string(), "rejections": { "$ne": [] } })
+            .projection(doc! { "rejected_lines": 1 })
+            .await?;
+        let mut lines = RoaringTreemap::new();
+        while let Some(chunk) = chunks.try_next().await? {
+            lines |= lines_from_binary(&chunk.rejected_lines)?;
+        }
+        Ok(lines)
+    }
+
+    /// Moves a chunk on, inside the transaction that wrote its rows. `false` if that must not be: it stands elsewhere, is done, is
+    /// revoked, or knew postal codes that are gone.
+    pub(super) async fn advance(
+        &self,
+        load: LoadId,
+        chunk: &LoadChunk,
+        from_byte: u64,
+        state: &ChunkState,
+        session: &mut ClientSession,
+    ) -> Result<bool, mongodb::error::Error> {
+        let here = doc! {
+            "_id": id(load, chunk.index),
+            "next_byte": from_byte as i64,
+            "done": false,
+            "revoked": false,
+            "postal_codes_removed": chunk.postal_codes_removed,
+        };
+        let state = StateDocument::new(state).map_err(mongodb::error::Error::custom)?;
+        let set = doc! { "$set": serialize_to_bson(&state)? };
+        Ok(self.chunks.update_one(here, set).session(session).await?.matched_count == 1)
+    }
+
+    /// Makes workers that write paystats look at the postal codes again, inside the transaction that removes some.
+    pub(super) async fn note_postal_codes_removed(
+        &self,
+        session: &mut ClientSession,
+    ) -> Result<(), mongodb::error::Error> {
+        let open = doc! { "entity": LoadEntity::Paystats.name(), "done": false };
+        self.chunks.update_many(open, doc! { "$inc": { "postal_codes_removed": 1_i64 } }).session(session).await?;
+        Ok(())
+    }
+
+    /// Aborts what these sessions have under way.
+    async fn end_sessions(&self, sessions: Vec<Document>) -> Result<(), StoreError> {
+        if !sessions.is_empty() {
+            let database = self.chunks.client().database(&self.chunks.namespace().db);
+            database.run_command(doc! { "killSessions": sessions }).await?;
+        }
+        Ok(())
     }
 }
 
@@ -133,22 +445,77 @@ fn id(load: LoadId, index: u32) -> String {
     format!("{load}/{index}")
 }
 
+impl StateDocument {
+    fn new(state: &ChunkState) -> Result<Self, StoreError> {
+        Ok(Self {
+            next_byte: state.next_byte as i64,
+            next_line: state.next_line as i64,
+            done: state.done,
+            counts: state.counts,
+            rejections: state.rejections.clone(),
+            rejected_lines: lines_to_binary(&state.rejected_lines)?,
+            rejections_kept: state.rejections_kept as i64,
+            changes: changes_to(&state.changes),
+        })
+    }
+}
+
 impl TryFrom<ChunkDocument> for LoadChunk {
     type Error = StoreError;
 
     fn try_from(document: ChunkDocument) -> Result<Self, StoreError> {
-        let duplicate_lines = RoaringTreemap::deserialize_from(document.duplicate_lines.bytes.as_slice())
-            .map_err(|error| corrupt(&error))?;
+        let state = document.state;
         Ok(Self {
             index: document.index as u32,
             start: document.start as u64,
             end: document.end as u64,
-            first_line: document.first_line as u64,
+            start_line: document.start_line as u64,
             columns: document.columns,
-            duplicate_lines,
-            counts: document.counts,
+            duplicate_lines: lines_from_binary(&document.duplicate_lines)?,
+            only_lines: document.only_lines.as_ref().map(lines_from_binary).transpose()?,
+            postal_codes_removed: document.postal_codes_removed,
+            state: ChunkState {
+                next_byte: state.next_byte as u64,
+                next_line: state.next_line as u64,
+                done: state.done,
+                counts: state.counts,
+                rejections: state.rejections,
+                rejected_lines: lines_from_binary(&state.rejected_lines)?,
+                rejections_kept: state.rejections_kept as u64,
+                changes: changes_from(&state.changes)?,
+            },
         })
     }
+}
+
+fn changes_to(changes: &TotalChanges) -> Vec<ChangeDocument> {
+    let document = |(month, change): (_, TotalChange)| ChangeDocument {
+        month: paystats::to_date(month),
+        units: change.amount.units().to_string(),
+        count: change.count,
+    };
+    changes.iter().map(document).collect()
+}
+
+fn changes_from(documents: &[ChangeDocument]) -> Result<TotalChanges, StoreError> {
+    let mut changes = TotalChanges::default();
+    for document in documents {
+        let units = document.units.parse().map_err(|error: std::num::ParseIntError| corrupt(&error))?;
+        let change = TotalChange { amount: Amount::from_units(units), count: document.count };
+        changes.change(paystats::from_date(document.month)?, change).map_err(|error: SumOutOfRange| corrupt(&error))?;
+    }
+    Ok(changes)
+}
+
+/// Numbers as a compressed bitmap.
+pub(super) fn lines_to_binary(lines: &RoaringTreemap) -> Result<Binary, StoreError> {
+    let mut bytes = Vec::with_capacity(lines.serialized_size());
+    lines.serialize_into(&mut bytes).map_err(|error| corrupt(&error))?;
+    Ok(Binary { subtype: BinarySubtype::Generic, bytes })
+}
+
+pub(super) fn lines_from_binary(binary: &Binary) -> Result<RoaringTreemap, StoreError> {
+    RoaringTreemap::deserialize_from(binary.bytes.as_slice()).map_err(|error| corrupt(&error))
 }
 
 fn corrupt(error: &dyn std::error::Error) -> StoreError {

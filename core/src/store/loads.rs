@@ -1,15 +1,15 @@
 //! The collection `loads`: one document a load, from its acceptance to its end.
 //!
-//! Every step is a compare-and-set on `state`, so of two workers that do the same, one wins and the other sees it.
+//! Every step is a compare-and-set on `state`, so of two processes that do the same, one wins and the other sees it.
 
 use futures_util::TryStreamExt;
 use mongodb::{
-    Collection, Database, IndexModel,
+    ClientSession, Collection, Database, IndexModel,
     bson::{Bson, DateTime, Document, doc, serialize_to_bson},
     options::{IndexOptions, ReturnDocument},
 };
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     BATCH_SIZE, Direction, Key, KeyPart, Page, PageRequest, StoreError, counters::Counters, error::duplicate_as,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     datalake::DatalakeObject,
-    load::{Load, LoadEntity, LoadId, LoadState, Progress},
+    load::{Cut, Load, LoadEntity, LoadId, LoadState, Plan, Progress, RejectPolicy},
 };
 
 /// The collection of loads.
@@ -25,6 +25,7 @@ use crate::{
 pub struct Loads {
     loads: Collection<LoadDocument>,
     counters: Counters,
+    undo_days: u32,
 }
 
 /// What a load starts with.
@@ -38,15 +39,33 @@ pub struct NewLoad {
     pub source_size_bytes: u64,
     /// Version of the source.
     pub source_fingerprint: String,
+    /// How many refused rows it bears.
+    pub policy: RejectPolicy,
+    /// Whether it only tells what it would do.
+    pub dry_run: bool,
+    /// The load that it repeats.
+    pub retry_of: Option<LoadId>,
+    /// Whether it loads only the lines that the load which it repeats refused.
+    pub only_rejected: bool,
     /// The caller's name for this request: the same key gives the same load.
     pub idempotency_key: Option<String>,
 }
 
 impl NewLoad {
     /// A load of a source as the data lake has it now.
-    pub fn of(entity: LoadEntity, source: DatalakeObject, idempotency_key: Option<String>) -> Self {
+    pub fn of(entity: LoadEntity, source: DatalakeObject) -> Self {
         let source_fingerprint = source.fingerprint();
-        Self { entity, source: source.path, source_size_bytes: source.size_bytes, source_fingerprint, idempotency_key }
+        Self {
+            entity,
+            source: source.path,
+            source_size_bytes: source.size_bytes,
+            source_fingerprint,
+            policy: RejectPolicy::default(),
+            dry_run: false,
+            retry_of: None,
+            only_rejected: false,
+            idempotency_key: None,
+        }
     }
 }
 
@@ -70,15 +89,29 @@ struct LoadDocument {
     source: String,
     source_size_bytes: i64,
     source_fingerprint: String,
+    #[serde(default)]
+    policy: RejectPolicy,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    retry_of: Option<String>,
+    #[serde(default)]
+    only_rejected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
     state: LoadState,
+    #[serde(default)]
+    ends_as: Option<LoadState>,
     error: Option<String>,
     progress: Option<Progress>,
-    /// Whether the bus has its first message.
+    /// Whether the bus has the first message of what it is at: loading, or being taken back.
     published: bool,
-    /// Least size of its chunks, once a worker has started to plan it.
-    chunk_bytes: Option<i64>,
+    #[serde(default)]
+    cut: Option<Cut>,
+    #[serde(default)]
+    plan: Option<Plan>,
+    #[serde(default = "never")]
+    undo_until: DateTime,
     created_at: DateTime,
     started_at: Option<DateTime>,
     finished_at: Option<DateTime>,
@@ -87,11 +120,13 @@ struct LoadDocument {
 const COLLECTION: &str = "loads";
 const NUMBER: &str = "loads";
 /// The states that something follows.
-const OPEN: [LoadState; 3] = [LoadState::Queued, LoadState::Planning, LoadState::Loading];
+const OPEN: [LoadState; 4] = [LoadState::Queued, LoadState::Planning, LoadState::Loading, LoadState::Reverting];
+/// The states in which a load goes forward.
+const FORWARD: [LoadState; 3] = [LoadState::Queued, LoadState::Planning, LoadState::Loading];
 
 impl Loads {
-    pub(super) fn new(database: &Database) -> Self {
-        Self { loads: database.collection(COLLECTION), counters: Counters::new(database) }
+    pub(super) fn new(database: &Database, undo_days: u32) -> Self {
+        Self { loads: database.collection(COLLECTION), counters: Counters::new(database), undo_days }
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
@@ -120,12 +155,19 @@ impl Loads {
             source: new.source,
             source_size_bytes: new.source_size_bytes as i64,
             source_fingerprint: new.source_fingerprint,
+            policy: new.policy,
+            dry_run: new.dry_run,
+            retry_of: new.retry_of.map(|id| id.to_string()),
+            only_rejected: new.only_rejected,
             idempotency_key: new.idempotency_key,
             state: LoadState::Queued,
+            ends_as: None,
             error: None,
             progress: None,
             published: false,
-            chunk_bytes: None,
+            cut: None,
+            plan: None,
+            undo_until: to_bson(OffsetDateTime::now_utc() + Duration::days(self.undo_days.into())),
             created_at: now(),
             started_at: None,
             finished_at: None,
@@ -239,36 +281,103 @@ impl Loads {
         Ok(())
     }
 
-    /// A worker takes the load: `QUEUED` (or `PLANNING`, by a worker that died) becomes `PLANNING`. `None` if it is further.
+    /// A worker takes the load, or goes on with the plan of one that died: `QUEUED` becomes `PLANNING`. `None` if all of it is planned,
+    /// or if it does not go forward any more.
     ///
-    /// `chunk_bytes` is kept from the first worker that planned it: a second one with other settings must cut the source at
-    /// the same places.
-    pub async fn start_planning(&self, id: LoadId, chunk_bytes: u64) -> Result<Option<Load>, StoreError> {
-        let from = [LoadState::Queued, LoadState::Planning];
+    /// `cut` is kept from the first worker that planned it.
+    pub async fn start_planning(&self, id: LoadId, cut: Cut) -> Result<Option<Load>, StoreError> {
+        let filter = doc! { "_id": id.to_string(), "state": { "$in": names(&FORWARD) }, "plan": null };
+        let cut = serialize_to_bson(&cut).map_err(|error| corrupt(&error))?;
+        let loading = doc! { "$eq": ["$state", LoadState::Loading.name()] };
         // A pipeline, so that what the first start set is kept.
         let set = doc! { "$set": {
-            "state": LoadState::Planning.name(),
+            "state": { "$cond": [loading, "$state", LoadState::Planning.name()] },
             "published": true,
             "started_at": { "$ifNull": ["$started_at", "$$NOW"] },
-            "chunk_bytes": { "$ifNull": ["$chunk_bytes", chunk_bytes as i64] },
+            "cut": { "$ifNull": ["$cut", { "$literal": cut }] },
         } };
-        self.step(id, &from, vec![set]).await
+        self.change(filter, vec![set]).await
     }
 
-    /// The chunks are written: `PLANNING` becomes `LOADING`. `None` if it was not `PLANNING`.
-    pub async fn start_loading(&self, id: LoadId) -> Result<Option<Load>, StoreError> {
-        self.step(id, &[LoadState::Planning], doc! { "$set": { "state": LoadState::Loading.name() } }).await
+    /// The first chunks are there: `PLANNING` becomes `LOADING`. `false` if the load does not go forward any more.
+    pub async fn start_loading(&self, id: LoadId) -> Result<bool, StoreError> {
+        let filter = doc! {
+            "_id": id.to_string(),
+            "state": { "$in": names(&[LoadState::Planning, LoadState::Loading]) },
+        };
+        let set = doc! { "$set": { "state": LoadState::Loading.name() } };
+        Ok(self.loads.update_one(filter, set).await?.matched_count == 1)
     }
 
-    /// The load ends, unless it has ended already. `None` then.
-    pub async fn finish(&self, id: LoadId, progress: &Progress) -> Result<Option<Load>, StoreError> {
+    /// All of the source was cut into chunks. `false` if the load does not go forward any more.
+    pub async fn set_plan(&self, id: LoadId, plan: Plan) -> Result<bool, StoreError> {
+        let filter = doc! { "_id": id.to_string(), "state": { "$in": names(&FORWARD) } };
         let set = doc! { "$set": {
-            "state": progress.state.name(),
-            "error": progress.error.clone(),
-            "progress": serialize_to_bson(progress).map_err(|error| corrupt(&error))?,
-            "finished_at": now(),
+            "state": LoadState::Loading.name(),
+            "plan": serialize_to_bson(&plan).map_err(|error| corrupt(&error))?,
         } };
-        self.step(id, &OPEN, set).await
+        Ok(self.loads.update_one(filter, set).await?.matched_count == 1)
+    }
+
+    /// The load is done: `LOADING` becomes `SUCCEEDED`. `None` if it was not `LOADING`.
+    pub async fn succeed(&self, id: LoadId, progress: &Progress) -> Result<Option<Load>, StoreError> {
+        let filter = doc! { "_id": id.to_string(), "state": LoadState::Loading.name() };
+        self.change(filter, doc! { "$set": last_state(progress)? }).await
+    }
+
+    /// The load ends before a worker took it: `QUEUED` becomes `CANCELLED`. `None` if it was not `QUEUED`.
+    pub async fn cancel_queued(&self, id: LoadId, progress: &Progress) -> Result<Option<Load>, StoreError> {
+        let filter = doc! { "_id": id.to_string(), "state": LoadState::Queued.name() };
+        self.change(filter, doc! { "$set": last_state(progress)? }).await
+    }
+
+    /// The load is to be taken back, and to end as `ends_as`, because of `error` if it failed. `None` if that cannot be: it has ended
+    /// otherwise, or is being taken back already.
+    ///
+    /// Nobody has been told on the bus yet.
+    pub async fn start_reverting(
+        &self,
+        id: LoadId,
+        ends_as: LoadState,
+        error: Option<&str>,
+    ) -> Result<Option<Load>, StoreError> {
+        let from: &[LoadState] = if ends_as == LoadState::Undone { &[LoadState::Succeeded] } else { &FORWARD };
+        let filter = doc! { "_id": id.to_string(), "state": { "$in": names(from) } };
+        let set = doc! { "$set": {
+            "state": LoadState::Reverting.name(),
+            "ends_as": ends_as.name(),
+            "error": error,
+            "published": false,
+        } };
+        self.change(filter, set).await
+    }
+
+    /// All of the load is taken back: `REVERTING` becomes what `progress` says. `None` if it was not `REVERTING`.
+    pub async fn end_reverting(&self, id: LoadId, progress: &Progress) -> Result<Option<Load>, StoreError> {
+        let filter = doc! { "_id": id.to_string(), "state": LoadState::Reverting.name() };
+        self.change(filter, doc! { "$set": last_state(progress)?, "$unset": { "ends_as": "" } }).await
+    }
+
+    /// The states of the loads with these numbers, inside a transaction.
+    pub(super) async fn states(
+        &self,
+        numbers: Vec<i64>,
+        session: &mut ClientSession,
+    ) -> Result<Vec<(i64, LoadState)>, mongodb::error::Error> {
+        #[derive(Deserialize)]
+        struct State {
+            number: i64,
+            state: LoadState,
+        }
+        let mut cursor = self
+            .loads
+            .clone_with_type::<State>()
+            .find(doc! { "number": { "$in": numbers } })
+            .projection(doc! { "number": 1, "state": 1 })
+            .session(&mut *session)
+            .await?;
+        let found: Vec<State> = cursor.stream(session).try_collect().await?;
+        Ok(found.into_iter().map(|load| (load.number, load.state)).collect())
     }
 
     /// Notes the number of the event that told the end of a load.
@@ -278,13 +387,11 @@ impl Loads {
         Ok(())
     }
 
-    async fn step(
+    async fn change(
         &self,
-        id: LoadId,
-        from: &[LoadState],
+        filter: Document,
         update: impl Into<mongodb::options::UpdateModifications>,
     ) -> Result<Option<Load>, StoreError> {
-        let filter = doc! { "_id": id.to_string(), "state": { "$in": names(from) } };
         let changed = self.loads.find_one_and_update(filter, update).return_document(ReturnDocument::After).await?;
         changed.map(Load::try_from).transpose()
     }
@@ -320,10 +427,20 @@ impl TryFrom<LoadDocument> for Load {
             source: document.source,
             source_size_bytes: document.source_size_bytes as u64,
             source_fingerprint: document.source_fingerprint,
+            policy: document.policy,
+            dry_run: document.dry_run,
+            retry_of: document
+                .retry_of
+                .map(|id| id.parse().map_err(|error: uuid::Error| corrupt(&error)))
+                .transpose()?,
+            only_rejected: document.only_rejected,
             state: document.state,
+            ends_as: document.ends_as,
             error: document.error,
             progress: document.progress,
-            chunk_bytes: document.chunk_bytes.map(|bytes| bytes as u64),
+            cut: document.cut,
+            plan: document.plan,
+            undo_until: from_bson(document.undo_until),
             created_at: from_bson(document.created_at),
             started_at: document.started_at.map(from_bson),
             finished_at: document.finished_at.map(from_bson),
@@ -331,11 +448,24 @@ impl TryFrom<LoadDocument> for Load {
     }
 }
 
+fn last_state(progress: &Progress) -> Result<Document, StoreError> {
+    Ok(doc! {
+        "state": progress.state.name(),
+        "progress": serialize_to_bson(progress).map_err(|error| corrupt(&error))?,
+        "finished_at": now(),
+    })
+}
+
 fn now() -> DateTime {
     DateTime::now()
 }
 
-fn to_bson(at: OffsetDateTime) -> DateTime {
+/// A time that has passed.
+fn never() -> DateTime {
+    DateTime::from_millis(0)
+}
+
+pub(super) fn to_bson(at: OffsetDateTime) -> DateTime {
     DateTime::from_millis((at.unix_timestamp_nanos() / 1_000_000) as i64)
 }
 

@@ -7,8 +7,8 @@ mod areas;
 mod counters;
 mod decimal;
 mod error;
+mod load_batches;
 mod load_chunks;
-mod load_rows;
 mod loads;
 mod page;
 mod paystats;
@@ -16,6 +16,7 @@ mod postal_codes;
 mod provenance;
 mod rejections;
 mod totals;
+mod undo_log;
 
 use std::time::Duration;
 
@@ -27,16 +28,18 @@ use mongodb::{
 };
 
 pub use error::StoreError;
-pub use load_chunks::{LoadChunk, LoadChunks};
-pub use load_rows::RowOutcome;
+pub use load_batches::{BatchOutcome, LoadBatch, LoadRow, RowOutcome, Settled};
+pub use load_chunks::{ChunkState, ChunkSum, Claim, LoadChunk, LoadChunks, LoadSession, Rejected};
 pub use loads::{LoadFilter, Loads, NewLoad};
 pub use page::{Direction, Key, KeyPart, Page, PageRequest};
 pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
 pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
-pub use provenance::{Provenance, Write};
-pub use rejections::{RejectionCount, Rejections};
+pub use provenance::Provenance;
+pub use rejections::{REJECTIONS_KEPT, Rejections};
 pub use totals::{GroupTotal, Totals};
+pub use undo_log::{KeptReason, KeptRow};
 
+use self::{paystats::PaystatDocument, postal_codes::PostalCodeDocument, undo_log::UndoLog};
 use crate::config::StoreConfig;
 
 /// Documents that MongoDB may put into one answer, where its own default is 101: what is read as a whole comes in one round trip
@@ -85,7 +88,7 @@ impl Store {
             postal_codes: PostalCodes::new(&database),
             paystats: Paystats::new(&database),
             totals: Totals::new(&database),
-            loads: Loads::new(&database),
+            loads: Loads::new(&database, config.undo_days),
             load_chunks: LoadChunks::new(&database),
             rejections: Rejections::new(&database),
             database,
@@ -98,6 +101,8 @@ impl Store {
         self.paystats.create_indexes().await?;
         self.loads.create_indexes().await?;
         self.load_chunks.create_indexes().await?;
+        UndoLog::<PaystatDocument>::new(&self.database).create_indexes().await?;
+        UndoLog::<PostalCodeDocument>::new(&self.database).create_indexes().await?;
         self.rejections.create_indexes().await
     }
 

@@ -1,6 +1,8 @@
 //! The collection `paystats`: `_id` (int64), `amount` (Decimal128), `month` (date), `age`, `gender`, `postal_code_id`,
 //! `written`. It is the truth that every total is made from.
 
+use std::collections::HashSet;
+
 use futures_util::FutureExt;
 use mongodb::{
     ClientSession, Collection, Database, IndexModel,
@@ -11,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, Time};
 
 use super::{
-    Direction, Key, KeyPart, Page, PageRequest, Provenance, RowOutcome, StoreError, Write,
+    Direction, Key, KeyPart, Page, PageRequest, Provenance, StoreError,
     decimal::{from_decimal128, to_decimal128},
     error::duplicate_as,
-    load_rows::{LoadedDocument, write_rows},
+    load_batches::{LoadRow, LoadedDocument},
     page::find_page,
 };
 use crate::domain::{AgeGroup, Amount, Gender, Month, Paystat, PaystatId, PaystatScope, PostalCodeId};
@@ -27,7 +29,7 @@ pub struct Paystats {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct PaystatDocument {
+pub struct PaystatDocument {
     #[serde(rename = "_id")]
     id: i64,
     amount: Decimal128,
@@ -185,16 +187,18 @@ impl Paystats {
         removed.map(StoredPaystat::try_from).transpose()
     }
 
-    /// Writes rows of load `load`, each with its line. `likely_new`: the rows before them were new.
-    pub async fn write_load(
+    /// Which of these postal codes paystats name, inside a transaction.
+    pub(super) async fn named_postal_codes(
         &self,
-        load: i64,
-        rows: &[(u64, Paystat)],
-        likely_new: bool,
-    ) -> Result<Vec<RowOutcome>, StoreError> {
-        let documents =
-            rows.iter().map(|(line, paystat)| PaystatDocument::new(paystat, Provenance::insert(load, *line))).collect();
-        write_rows(&self.paystats, documents, likely_new).await
+        ids: impl Iterator<Item = i64>,
+        session: &mut ClientSession,
+    ) -> Result<HashSet<i64>, mongodb::error::Error> {
+        let mut named = HashSet::new();
+        for id in ids {
+            let paystat = self.paystats.find_one(doc! { "postal_code_id": id }).session(&mut *session).await?;
+            named.extend(paystat.map(|_| id));
+        }
+        Ok(named)
     }
 
     /// Writes to the postal code that a paystat is about to name, in the same transaction, so that deleting it at the same time
@@ -319,7 +323,19 @@ impl TryFrom<PaystatDocument> for StoredPaystat {
     }
 }
 
+impl LoadRow for Paystat {
+    type Document = PaystatDocument;
+
+    fn document(&self, written: Provenance) -> Result<PaystatDocument, StoreError> {
+        Ok(PaystatDocument::new(self, written))
+    }
+}
+
 impl LoadedDocument for PaystatDocument {
+    const COLLECTION: &'static str = COLLECTION;
+    const UNDO_COLLECTION: &'static str = "undo_paystats";
+    const MAY_BE_REFUSED: bool = false;
+
     fn id(&self) -> i64 {
         self.id
     }
@@ -328,8 +344,8 @@ impl LoadedDocument for PaystatDocument {
         self.written
     }
 
-    fn set_write(&mut self, write: Write) {
-        self.written.write = write;
+    fn amount(&self) -> Result<Option<(Month, Amount)>, StoreError> {
+        Ok(Some((from_date(self.month)?, from_decimal128(self.amount)?)))
     }
 
     fn same_content(&self, other: &Self) -> bool {

@@ -11,21 +11,23 @@ use mongodb::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BATCH_SIZE, Direction, Page, PageRequest, Provenance, RowOutcome, StoreError, Write, areas,
+    BATCH_SIZE, Direction, Page, PageRequest, Provenance, StoreError, areas,
     error::duplicate_as,
-    load_rows::{LoadedDocument, write_rows},
+    load_batches::{LoadRow, LoadedDocument},
+    load_chunks::LoadChunks,
     page::find_page,
 };
-use crate::domain::{Area, Geometry, Near, PostalCode, PostalCodeCode, PostalCodeId};
+use crate::domain::{Amount, Area, Geometry, Month, Near, PostalCode, PostalCodeCode, PostalCodeId};
 
 /// The collection of postal codes.
 #[derive(Clone, Debug)]
 pub struct PostalCodes {
     codes: Collection<PostalCodeDocument>,
+    load_chunks: LoadChunks,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct PostalCodeDocument {
+pub struct PostalCodeDocument {
     #[serde(rename = "_id")]
     id: i32,
     code: String,
@@ -73,11 +75,11 @@ pub struct PostalCodeChange {
     pub geometry: Option<Geometry>,
 }
 
-const COLLECTION: &str = "postal_codes";
+pub(super) const COLLECTION: &str = "postal_codes";
 
 impl PostalCodes {
     pub(super) fn new(database: &Database) -> Self {
-        Self { codes: database.collection(COLLECTION) }
+        Self { codes: database.collection(COLLECTION), load_chunks: LoadChunks::new(database) }
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
@@ -237,15 +239,15 @@ impl PostalCodes {
     /// Removes a postal code that no paystat names. Says whether it was there, or that paystats name it.
     ///
     /// One transaction: a paystat that is created at the same time touches the postal code too (see
-    /// [`super::Paystats::insert`]), so one of both sees the other.
+    /// [`super::Paystats::insert`]), and so do batches of loads to their chunk, so one of both sees the other.
     pub async fn delete(&self, id: PostalCodeId) -> Result<DeletedPostalCode, StoreError> {
         let paystats: Collection<Document> =
             self.codes.client().database(&self.codes.namespace().db).collection("paystats");
         let mut session = self.codes.client().start_session().await?;
-        let collections = (self.codes.clone(), paystats);
+        let collections = (self.codes.clone(), paystats, self.load_chunks.clone());
         let outcome = session
             .start_transaction()
-            .and_run(collections, move |session, (codes, paystats)| {
+            .and_run(collections, move |session, (codes, paystats, load_chunks)| {
                 async move {
                     let deleted = codes.delete_one(doc! { "_id": id.get() }).session(&mut *session).await?;
                     if deleted.deleted_count == 0 {
@@ -255,6 +257,7 @@ impl PostalCodes {
                     if named.is_some() {
                         return Err(mongodb::error::Error::custom(DeletedPostalCode::HasPaystats));
                     }
+                    load_chunks.note_postal_codes_removed(session).await?;
                     Ok(DeletedPostalCode::Deleted)
                 }
                 .boxed()
@@ -267,20 +270,6 @@ impl PostalCodes {
             },
             Ok(outcome) => Ok(outcome),
         }
-    }
-
-    /// Writes rows of load `load`, each with its line. `likely_new`: the rows before them were new.
-    pub async fn write_load(
-        &self,
-        load: i64,
-        rows: &[(u64, PostalCode)],
-        likely_new: bool,
-    ) -> Result<Vec<RowOutcome>, StoreError> {
-        let documents = rows
-            .iter()
-            .map(|(line, code)| document(code, Provenance::insert(load, *line)))
-            .collect::<Result<_, _>>()?;
-        write_rows(&self.codes, documents, likely_new).await
     }
 
     async fn heads(&self, filter: Document) -> Result<Vec<StoredPostalCode>, StoreError> {
@@ -360,7 +349,19 @@ impl TryFrom<HeadDocument> for StoredPostalCode {
     }
 }
 
+impl LoadRow for PostalCode {
+    type Document = PostalCodeDocument;
+
+    fn document(&self, written: Provenance) -> Result<PostalCodeDocument, StoreError> {
+        document(self, written)
+    }
+}
+
 impl LoadedDocument for PostalCodeDocument {
+    const COLLECTION: &'static str = COLLECTION;
+    const UNDO_COLLECTION: &'static str = "undo_postal_codes";
+    const MAY_BE_REFUSED: bool = true;
+
     fn id(&self) -> i64 {
         self.id.into()
     }
@@ -369,8 +370,8 @@ impl LoadedDocument for PostalCodeDocument {
         self.written
     }
 
-    fn set_write(&mut self, write: Write) {
-        self.written.write = write;
+    fn amount(&self) -> Result<Option<(Month, Amount)>, StoreError> {
+        Ok(None)
     }
 
     fn same_content(&self, other: &Self) -> bool {

@@ -1,5 +1,4 @@
-//! Which load and line wrote a document. It makes writing the same chunk twice harmless, and keeps older loads from
-//! overwriting newer data.
+//! Which load and line wrote a document. It keeps older loads from overwriting newer data, and tells what a load has to take back.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,30 +9,26 @@ pub struct Provenance {
     pub load: i64,
     /// Line of the load's source; `None` for an edit.
     pub line: Option<i64>,
-    /// What the write did.
-    pub write: Write,
-}
-
-/// What a write did to a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Write {
-    /// A load brought it.
-    Inserted,
-    /// A load changed it.
-    Updated,
-    /// A mutation made or changed it.
-    Edited,
 }
 
 impl Provenance {
     /// The mark of a mutation that comes after load number `load`.
     pub fn edit(load: i64) -> Self {
-        Self { load, line: None, write: Write::Edited }
+        Self { load, line: None }
     }
 
-    /// The mark of a load's line that is not in the store yet.
-    pub fn insert(load: i64, line: u64) -> Self {
-        Self { load, line: Some(line as i64), write: Write::Inserted }
+    /// The mark of a load's line.
+    pub fn of_line(load: i64, line: u64) -> Self {
+        Self { load, line: Some(line as i64) }
+    }
+
+    /// Whether load number `load` wrote the document and nobody changed it since.
+    pub fn is_of_load(self, load: i64) -> bool {
+        self.load == load && self.line.is_some()
+    }
+
+    /// Whether a newer load than `other`'s wrote it, and not an edit.
+    pub fn is_of_newer_load_than(self, other: Self) -> bool {
+        self.load > other.load && self.line.is_some()
     }
 }

@@ -1,15 +1,10 @@
-//! The collection `rejections`: the refused rows of each load, one a line.
+//! The collection `rejections`: the refused rows of each load, one a line, up to a bound. All are counted in `load_chunks`.
 
-use std::ops::RangeInclusive;
-
-use futures_util::TryStreamExt;
-use mongodb::{
-    Collection, Database, IndexModel,
-    bson::{Document, doc, serialize_to_document},
-};
+use futures_util::{Stream, StreamExt};
+use mongodb::{ClientSession, Collection, Database, IndexModel, bson::doc};
 use serde::{Deserialize, Serialize};
 
-use super::{BATCH_SIZE, Direction, Key, KeyPart, Page, PageRequest, StoreError, page::find_page};
+use super::{Direction, Key, KeyPart, Page, PageRequest, StoreError, page::find_page};
 use crate::load::{LoadId, Rejection, RejectionCode};
 
 /// The collection of refused rows.
@@ -28,20 +23,14 @@ struct RejectionDocument {
     code: RejectionCode,
     value: Option<String>,
     reason: String,
-}
-
-/// Refused rows that have the same thing wrong with them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct RejectionCount {
-    /// What is wrong.
-    pub code: RejectionCode,
-    /// In which column; `None` where the record as a whole is wrong.
-    pub column: Option<String>,
-    /// Number of rows.
-    pub count: i64,
+    #[serde(default)]
+    fields: Vec<String>,
 }
 
 const COLLECTION: &str = "rejections";
+
+/// Refused rows of one load that are kept, about: chunks that are written at the same moment may each add a batch beyond it.
+pub const REJECTIONS_KEPT: u64 = 100_000;
 
 impl Rejections {
     pub(super) fn new(database: &Database) -> Self {
@@ -53,41 +42,27 @@ impl Rejections {
         Ok(())
     }
 
-    /// Writes the refused rows of a load among `lines`. Where a chunk is done again, a row that is refused again counts once,
-    /// and one that is accepted now, because its postal code came meanwhile, is forgotten.
-    pub async fn write(
+    /// Keeps refused rows of a load, inside the transaction of their batch.
+    pub(super) async fn insert(
         &self,
         load: LoadId,
-        lines: RangeInclusive<u64>,
         rejections: &[Rejection],
-    ) -> Result<(), StoreError> {
-        let refused: Vec<i64> = rejections.iter().map(|rejection| rejection.line as i64).collect();
-        let (first, last) = (*lines.start() as i64, *lines.end() as i64);
-        let accepted = doc! { "load": load.to_string(), "line": { "$gte": first, "$lte": last, "$nin": refused } };
-        self.rejections.delete_many(accepted).await?;
-        if rejections.is_empty() {
-            return Ok(());
+        session: &mut ClientSession,
+    ) -> Result<(), mongodb::error::Error> {
+        if !rejections.is_empty() {
+            let documents = rejections.iter().map(|rejection| RejectionDocument::new(load, rejection));
+            self.rejections.insert_many(documents).session(session).await?;
         }
-        let statements = rejections
-            .iter()
-            .map(|rejection| {
-                let document = RejectionDocument::new(load, rejection);
-                let replacement = serialize_to_document(&document)
-                    .map_err(|error| StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() })?;
-                Ok(doc! { "q": { "_id": document.id }, "u": replacement, "upsert": true })
-            })
-            .collect::<Result<Vec<Document>, StoreError>>()?;
-        let command = doc! { "update": COLLECTION, "updates": statements, "ordered": false };
-        let database = self.rejections.client().database(&self.rejections.namespace().db);
-        let reply = database.run_command(command).await?;
-        match reply.get_array("writeErrors") {
-            Ok(errors) if !errors.is_empty() => Err(StoreError::Failed(mongodb::error::Error::custom(format!(
-                "{} rejections were not written: {}",
-                errors.len(),
-                errors[0]
-            )))),
-            _ => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// The kept refused rows of a load, by line.
+    pub async fn stream(
+        &self,
+        load: LoadId,
+    ) -> Result<impl Stream<Item = Result<Rejection, StoreError>> + Send + use<>, StoreError> {
+        let found = self.rejections.find(doc! { "load": load.to_string() }).sort(doc! { "line": 1 }).await?;
+        Ok(found.map(|rejection| Ok(rejection?.into())))
     }
 
     /// A page of a load's refused rows, by line.
@@ -97,21 +72,9 @@ impl Rejections {
         page.map(|document| Ok(document.into()))
     }
 
-    /// How many rows of a load were refused.
+    /// How many refused rows of a load are kept.
     pub async fn count(&self, load: LoadId) -> Result<u64, StoreError> {
         Ok(self.rejections.count_documents(doc! { "load": load.to_string() }).await?)
-    }
-
-    /// How many rows of a load were refused, by code and column, the most frequent first.
-    pub async fn counts(&self, load: LoadId) -> Result<Vec<RejectionCount>, StoreError> {
-        let pipeline = [
-            doc! { "$match": { "load": load.to_string() } },
-            doc! { "$group": { "_id": { "code": "$code", "column": "$column" }, "count": { "$sum": 1_i64 } } },
-            doc! { "$project": { "_id": 0, "code": "$_id.code", "column": "$_id.column", "count": 1 } },
-            doc! { "$sort": { "count": -1, "code": 1, "column": 1 } },
-        ];
-        let counts = self.rejections.aggregate(pipeline).batch_size(BATCH_SIZE).with_type::<RejectionCount>().await?;
-        Ok(counts.try_collect().await?)
     }
 
     /// The place of a refused row in the order of [`Rejections::page`].
@@ -134,6 +97,7 @@ impl RejectionDocument {
             code: rejection.code,
             value: rejection.value.clone(),
             reason: rejection.reason.clone(),
+            fields: rejection.fields.clone(),
         }
     }
 }
@@ -146,6 +110,7 @@ impl From<RejectionDocument> for Rejection {
             code: document.code,
             value: document.value,
             reason: document.reason,
+            fields: document.fields,
         }
     }
 }

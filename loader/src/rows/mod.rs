@@ -6,7 +6,7 @@ mod postal_code;
 use csv_async::ByteRecord;
 use paystats_core::{
     load::{LoadEntity, Rejection, RejectionCode},
-    store::{RowOutcome, Store, StoreError},
+    store::LoadRow,
 };
 
 pub use paystat::PaystatRows;
@@ -20,25 +20,21 @@ pub const ID: &str = "id";
 /// How the records of one entity are read and written.
 pub trait Rows: Send + Sync + Sized {
     /// What a record becomes.
-    type Row: Send + Sync;
+    type Row: LoadRow;
+    /// Whether the store may refuse a row for something else than its id.
+    const MAY_BE_REFUSED: bool;
 
     /// Reads one record, which starts on `line`.
     fn parse(&self, record: &ByteRecord, line: u64) -> Result<Self::Row, Rejection>;
-
-    /// Writes rows, each with its line, of load number `load`, and tells for each what became of it. `likely_new`: the rows before
-    /// them were new.
-    fn write(
-        store: &Store,
-        load: i64,
-        rows: &[(u64, Self::Row)],
-        likely_new: bool,
-    ) -> impl Future<Output = Result<Vec<RowOutcome>, StoreError>> + Send;
 
     /// The id of a row.
     fn id(row: &Self::Row) -> String;
 
     /// The area of a row as its source may write it; empty for rows that have none.
     fn geometry(row: &Self::Row) -> String;
+
+    /// What no other row may have too, beside the id.
+    fn unique_value(row: &Self::Row) -> Option<String>;
 
     /// The rejection of a row that collides with another document in something else than its id.
     fn reject_duplicate_value(line: u64, row: &Self::Row) -> Rejection;

@@ -6,7 +6,6 @@ use csv_async::ByteRecord;
 use paystats_core::{
     domain::{Month, Paystat, PostalCodeId},
     load::{Rejection, RejectionCode},
-    store::{RowOutcome, Store, StoreError},
 };
 
 use super::{ID, Rows, fields};
@@ -29,6 +28,7 @@ impl PaystatRows {
 
 impl Rows for PaystatRows {
     type Row = Paystat;
+    const MAY_BE_REFUSED: bool = false;
 
     fn parse(&self, record: &ByteRecord, line: u64) -> Result<Paystat, Rejection> {
         let [amount, month, age, gender, postal_code_id, id] = fields(&self.columns, record, line)?;
@@ -49,21 +49,16 @@ impl Rows for PaystatRows {
         Ok(row)
     }
 
-    async fn write(
-        store: &Store,
-        load: i64,
-        rows: &[(u64, Paystat)],
-        likely_new: bool,
-    ) -> Result<Vec<RowOutcome>, StoreError> {
-        store.paystats.write_load(load, rows, likely_new).await
-    }
-
     fn id(row: &Paystat) -> String {
         row.id.to_string()
     }
 
     fn geometry(_: &Paystat) -> String {
         String::new()
+    }
+
+    fn unique_value(_: &Paystat) -> Option<String> {
+        None
     }
 
     fn reject_duplicate_value(line: u64, row: &Paystat) -> Rejection {

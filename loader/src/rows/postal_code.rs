@@ -4,7 +4,6 @@ use csv_async::ByteRecord;
 use paystats_core::{
     domain::{Geometry, PostalCode},
     load::{Rejection, RejectionCode},
-    store::{RowOutcome, Store, StoreError},
 };
 
 use super::{ID, Rows, fields, paystat::field};
@@ -28,6 +27,7 @@ impl PostalCodeRows {
 
 impl Rows for PostalCodeRows {
     type Row = PostalCode;
+    const MAY_BE_REFUSED: bool = true;
 
     fn parse(&self, record: &ByteRecord, line: u64) -> Result<PostalCode, Rejection> {
         let [geometry, code, id] = fields(&self.columns, record, line)?;
@@ -40,21 +40,16 @@ impl Rows for PostalCodeRows {
         })
     }
 
-    async fn write(
-        store: &Store,
-        load: i64,
-        rows: &[(u64, PostalCode)],
-        likely_new: bool,
-    ) -> Result<Vec<RowOutcome>, StoreError> {
-        store.postal_codes.write_load(load, rows, likely_new).await
-    }
-
     fn id(row: &PostalCode) -> String {
         row.id.to_string()
     }
 
     fn geometry(row: &PostalCode) -> String {
         row.geometry.ewkb_hex()
+    }
+
+    fn unique_value(row: &PostalCode) -> Option<String> {
+        Some(row.code.to_string())
     }
 
     fn reject_duplicate_value(line: u64, row: &PostalCode) -> Rejection {

@@ -1,4 +1,4 @@
-//! Loads: accept, find, watch.
+//! Loads: accept, repeat, take back, find, watch.
 
 use std::time::Duration;
 
@@ -6,10 +6,15 @@ use futures_util::{Stream, stream};
 use paystats_core::{
     bus::Work,
     datalake::DatalakeObject,
-    engines::Engines,
-    load::{Load, LoadEntity, LoadId, Progress, Rejection},
-    store::{LoadFilter, NewLoad, Page, PageRequest, RejectionCount, StoreError},
+    domain::{Paystat, PostalCode},
+    engines::{EngineError, Engines},
+    load::{
+        Load, LoadEntity, LoadEvent, LoadId, LoadState, Progress, RejectPolicy, Rejection, RejectionCount, Reverted,
+        TotalChanges,
+    },
+    store::{KeptRow, LoadFilter, NewLoad, Page, PageRequest, StoreError},
 };
+use time::OffsetDateTime;
 use tracing::{info, warn};
 
 use super::{ActionError, Actions, ErrorCode};
@@ -22,6 +27,21 @@ pub struct StartLoad {
     pub entity: LoadEntity,
     /// Path inside the data lake.
     pub source: String,
+    /// How many refused rows it bears.
+    pub policy: RejectPolicy,
+    /// Whether it only tells what it would do.
+    pub dry_run: bool,
+    /// The caller's name for this request: the same key gives the same load.
+    pub idempotency_key: Option<String>,
+}
+
+/// A load to repeat.
+#[derive(Clone, Debug)]
+pub struct RetryLoad {
+    /// The load.
+    pub id: LoadId,
+    /// Whether only the lines that it refused are loaded.
+    pub only_rejected: bool,
     /// The caller's name for this request: the same key gives the same load.
     pub idempotency_key: Option<String>,
 }
@@ -37,27 +57,127 @@ impl Actions {
     /// Where the bus goes away in between, the load is accepted all the same and published later (see [`crate::outbox`]);
     /// the answer then says so.
     pub async fn start_load(&self, start: StartLoad) -> Result<Load, ActionError> {
+        check_policy(&start.policy)?;
+        self.accept(start, None).await
+    }
+
+    /// Accepts a load that repeats one which failed, was cancelled or undone, or only the lines that it refused. The source is read as
+    /// it is now.
+    pub async fn retry_load(&self, retry: RetryLoad) -> Result<Load, ActionError> {
+        let load = self.load(retry.id).await?.ok_or_else(unknown_load)?;
+        let number = load.number;
+        match (retry.only_rejected, load.state) {
+            (false, LoadState::Failed | LoadState::Cancelled | LoadState::Undone) => {}
+            (false, LoadState::Succeeded) => {
+                return Err(ActionError::conflict(format!("load #{number} has succeeded: there is nothing to repeat")));
+            }
+            (true, LoadState::Succeeded) if load.dry_run => {
+                return Err(ActionError::conflict(format!("load #{number} is a dry run: start a load of its source")));
+            }
+            (true, LoadState::Succeeded) => {
+                if load.progress.as_ref().is_none_or(|progress| progress.counts.rejected == 0) {
+                    return Err(ActionError::conflict(format!("load #{number} has refused no row")));
+                }
+            }
+            (true, LoadState::Failed | LoadState::Cancelled | LoadState::Undone) => {
+                let reason = format!("nothing of load #{number} is left: repeat it as a whole");
+                return Err(ActionError::conflict(reason));
+            }
+            (_, LoadState::Queued | LoadState::Planning | LoadState::Loading | LoadState::Reverting) => {
+                return Err(ActionError::conflict(format!("load #{number} has not ended yet")));
+            }
+        }
+        let start = StartLoad {
+            entity: load.entity,
+            source: load.source,
+            policy: load.policy,
+            dry_run: load.dry_run,
+            idempotency_key: retry.idempotency_key.clone(),
+        };
+        self.accept(start, Some(retry)).await
+    }
+
+    /// Stops a load; what it wrote is taken back. A load that is stopped already is answered as it is.
+    pub async fn cancel_load(&self, id: LoadId) -> Result<Load, ActionError> {
+        let loads = &self.engines.store.loads;
+        let load = self.load(id).await?.ok_or_else(unknown_load)?;
+        // No worker has to take back what none has taken.
+        let nothing = Progress::queued(load.source_size_bytes).in_state(LoadState::Cancelled, Reverted::default());
+        if let Some(cancelled) = loads.cancel_queued(id, &nothing).await? {
+            self.tell_end(&cancelled, nothing).await;
+            return Ok(cancelled);
+        }
+        self.take_back(&load, LoadState::Cancelled).await
+    }
+
+    /// Takes back what a load wrote that has succeeded. A load that is undone already is answered as it is.
+    pub async fn undo_load(&self, id: LoadId) -> Result<Load, ActionError> {
+        let load = self.load(id).await?.ok_or_else(unknown_load)?;
+        if load.dry_run {
+            return Err(ActionError::conflict(format!("load #{} is a dry run: it wrote nothing", load.number)));
+        }
+        if load.state == LoadState::Succeeded && load.undo_until < OffsetDateTime::now_utc() {
+            let reason = format!("load #{} can be undone no more: what it replaced is kept no longer", load.number);
+            return Err(ActionError::conflict(reason));
+        }
+        self.take_back(&load, LoadState::Undone).await
+    }
+
+    async fn take_back(&self, load: &Load, ends_as: LoadState) -> Result<Load, ActionError> {
+        let Some(reverting) = self.engines.store.loads.start_reverting(load.id, ends_as, None).await? else {
+            let now = self.load(load.id).await?.ok_or_else(unknown_load)?;
+            let is_same = now.state == ends_as || now.ends_as == Some(ends_as);
+            let (number, state) = (now.number, now.state.name());
+            return if is_same { Ok(now) } else { Err(ActionError::conflict(format!("load #{number} is {state}"))) };
+        };
+        info!(load.id = %load.id, load.number = load.number, ends_as = ends_as.name(), "load is taken back");
+        if !matches!(tokio::time::timeout(PUBLISHING, self.publish(&reverting)).await, Ok(Ok(()))) {
+            warn!(load.id = %load.id, "the load is taken back once the message bus is back");
+        }
+        Ok(reverting)
+    }
+
+    async fn tell_end(&self, load: &Load, progress: Progress) {
+        info!(load.id = %load.id, load.number = load.number, "load is cancelled before a worker took it");
+        let told = async {
+            let seq = self.engines.bus.publish_event(load.id, &LoadEvent::Finished { progress }).await?;
+            self.engines.store.loads.set_last_event(load.id, seq).await?;
+            Ok::<_, EngineError>(())
+        };
+        // The worker that meets its work tells it otherwise.
+        if let Err(error) = told.await {
+            warn!(load.id = %load.id, %error, "the end of a load was not told");
+        }
+    }
+
+    /// Writes a load and puts it on the queue, unless that was done before for the same request.
+    async fn accept(&self, start: StartLoad, retry: Option<RetryLoad>) -> Result<Load, ActionError> {
         if let Some(key) = &start.idempotency_key {
             if key.is_empty() || key.len() > MAX_KEY_BYTES {
                 return Err(ActionError::bad_input(format!("idempotencyKey must have 1 to {MAX_KEY_BYTES} bytes")));
             }
             if let Some(load) = self.engines.store.loads.by_idempotency_key(key).await? {
-                return same_request(load, &start);
+                return same_request(load, &start, retry.as_ref());
             }
         }
         let source = self.datalake.head(&start.source).await?;
         if !self.engines.bus.is_connected() {
             return Err(ActionError::unavailable("the message bus is away: the load was not accepted; try again"));
         }
-        let new = NewLoad::of(start.entity, source, start.idempotency_key.clone());
+        let new = NewLoad {
+            policy: start.policy,
+            dry_run: start.dry_run,
+            retry_of: retry.as_ref().map(|retry| retry.id),
+            only_rejected: retry.as_ref().is_some_and(|retry| retry.only_rejected),
+            idempotency_key: start.idempotency_key.clone(),
+            ..NewLoad::of(start.entity, source)
+        };
         let load = match (self.engines.store.loads.insert(new).await, &start.idempotency_key) {
             (Ok(load), _) => load,
             (Err(StoreError::Duplicate(_)), Some(key)) => {
                 let twin = self.engines.store.loads.by_idempotency_key(key).await?;
-                return same_request(
-                    twin.ok_or_else(|| ActionError::internal("a duplicate key is not there"))?,
-                    &start,
-                );
+                let twin = twin.ok_or_else(|| ActionError::internal("a duplicate key is not there"))?;
+                return same_request(twin, &start, retry.as_ref());
             }
             (Err(error), _) => return Err(error.into()),
         };
@@ -72,10 +192,13 @@ impl Actions {
         }
     }
 
-    /// Puts an accepted load on the queue, and notes that it is there.
+    /// Puts a load on the queue for what it is at, and notes that it is there.
     pub(crate) async fn publish(&self, load: &Load) -> Result<(), ActionError> {
         let Engines { store, bus } = &self.engines;
-        let work = Work::Plan { load: load.id };
+        let work = match load.state {
+            LoadState::Reverting => Work::Revert { load: load.id },
+            _ => Work::Plan { load: load.id },
+        };
         if let Err(error) = bus.publish_work(work).await {
             if !bus.is_connected() {
                 return Err(error.into());
@@ -126,14 +249,28 @@ impl Actions {
         Ok(self.engines.store.rejections.page(load, request).await?)
     }
 
-    /// How many rows of a load were refused.
+    /// How many refused rows of a load are kept.
     pub async fn count_rejections(&self, load: LoadId) -> Result<u64, ActionError> {
         Ok(self.engines.store.rejections.count(load).await?)
     }
 
     /// How many rows of a load were refused, by code and column.
     pub async fn rejection_counts(&self, load: LoadId) -> Result<Vec<RejectionCount>, ActionError> {
-        Ok(self.engines.store.rejections.counts(load).await?)
+        Ok(self.engines.store.load_chunks.rejection_counts(load).await?)
+    }
+
+    /// What a load changes in the total, by month.
+    pub async fn total_changes(&self, load: LoadId) -> Result<TotalChanges, ActionError> {
+        Ok(self.engines.store.load_chunks.sum(load).await?.changes)
+    }
+
+    /// The first `limit` rows that stayed when a load was taken back.
+    pub async fn kept_rows(&self, load: &Load, limit: usize) -> Result<Vec<KeptRow>, ActionError> {
+        let store = &self.engines.store;
+        Ok(match load.entity {
+            LoadEntity::PostalCodes => store.kept_rows::<PostalCode>(load, limit).await?,
+            LoadEntity::Paystats => store.kept_rows::<Paystat>(load, limit).await?,
+        })
     }
 
     /// How many loads wait before this one.
@@ -146,10 +283,12 @@ impl Actions {
         self.datalake.list(prefix).await.map_err(ActionError::internal)
     }
 
-    /// How far a load is: as the store has it, once it has ended.
+    /// How far a load is: as the store has it once it has ended, else as its events tell.
     pub fn progress(&self, load: &Load) -> Progress {
-        let now = || self.watch.now(load.id).unwrap_or_else(|| Progress::queued(load.source_size_bytes));
-        load.progress.clone().unwrap_or_else(now)
+        match &load.progress {
+            Some(end) if load.state.is_final() => end.clone(),
+            _ => under_way(load, self.watch.now(load.id)),
+        }
     }
 
     /// How far a load is, now and after every change, until it ends. What a client saw before, up to the event `after_seq`, is
@@ -215,19 +354,31 @@ impl LoadChanges {
 
     /// How long to wait for a change before the store is asked.
     fn patience(&self) -> Duration {
-        let ended = self.load.progress.is_some();
-        if ended { Duration::from_millis(250) } else { Duration::from_secs(5) }
+        if self.load.state.is_final() { Duration::from_millis(250) } else { Duration::from_secs(5) }
     }
 
     fn newest(&mut self) -> Option<Progress> {
-        match (&self.load.progress, self.watching.now()) {
-            (Some(end), _) if end.seq > 0 || self.waited => Some(end.clone()),
-            (_, Some(now)) => Some(now),
+        let now = self.watching.now();
+        match &self.load.progress {
+            Some(end) if self.load.state.is_final() && (end.seq > 0 || self.waited) => Some(end.clone()),
             // It has just ended, and the bus is about to tell under which number.
-            (Some(_), None) => None,
-            (None, None) => Some(Progress::queued(self.load.source_size_bytes)),
+            Some(_) if self.load.state.is_final() => now,
+            _ => Some(under_way(&self.load, now)),
         }
     }
+}
+
+/// The progress of a load that has not ended, as far as its events tell.
+fn under_way(load: &Load, heard: Option<Progress>) -> Progress {
+    let known = heard.or_else(|| load.progress.clone());
+    let known = known.unwrap_or_else(|| Progress::queued(load.source_size_bytes));
+    // The store knows at once that a load is being taken back; its workers say so a moment later.
+    if load.state == LoadState::Reverting && !known.state.is_taken_back() {
+        let mut reverting = known.in_state(LoadState::Reverting, Reverted::default());
+        (reverting.seq, reverting.error) = (known.seq, load.error.clone());
+        return reverting;
+    }
+    known
 }
 
 /// Refuses a load that is not there.
@@ -236,10 +387,21 @@ pub fn unknown_load() -> ActionError {
 }
 
 /// The load that was started with the same key, if it was the same request.
-fn same_request(load: Load, start: &StartLoad) -> Result<Load, ActionError> {
-    if load.entity == start.entity && load.source == start.source {
+fn same_request(load: Load, start: &StartLoad, retry: Option<&RetryLoad>) -> Result<Load, ActionError> {
+    let then = (load.entity, &load.source, load.policy, load.dry_run, load.retry_of, load.only_rejected);
+    let (retry_of, only_rejected) = retry.map_or((None, false), |retry| (Some(retry.id), retry.only_rejected));
+    if then == (start.entity, &start.source, start.policy, start.dry_run, retry_of, only_rejected) {
         Ok(load)
     } else {
-        Err(ActionError::conflict("this idempotencyKey was used for a load of another entity or source"))
+        Err(ActionError::conflict("this idempotencyKey was used for a load of another entity, source or settings"))
+    }
+}
+
+fn check_policy(policy: &RejectPolicy) -> Result<(), ActionError> {
+    match policy.max_rejected_ratio {
+        Some(ratio) if !(0.0..=1.0).contains(&ratio) => {
+            Err(ActionError::bad_input(format!("maxRejectedRatio: {ratio} is not between 0 and 1")))
+        }
+        _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use paystats_core::{datalake::Datalake, engines::Engines};
 
 pub use error::{ActionError, ErrorCode};
-pub use loads::{StartLoad, unknown_load};
+pub use loads::{RetryLoad, StartLoad, unknown_load};
 pub use paystats::{NewPaystat, PaystatFilter};
 pub use totals::{Breakdown, Series, TimePoint, by_age_and_gender, sum, time_series};
 

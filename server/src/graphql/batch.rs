@@ -119,9 +119,14 @@ pub async fn totals(
 /// The load that wrote a document last; `None` if a mutation did.
 pub async fn load_of(context: &Context<'_>, written: Provenance) -> Result<Option<graphql::Load>> {
     match written.line {
-        Some(_) => Ok(Batches::of(context).loads.load_one(written.load).await?.map(graphql::Load)),
+        Some(_) => load_numbered(context, written.load).await,
         None => Ok(None),
     }
+}
+
+/// The load with this number.
+pub async fn load_numbered(context: &Context<'_>, number: i64) -> Result<Option<graphql::Load>> {
+    Ok(Batches::of(context).loads.load_one(number).await?.map(graphql::Load))
 }
 
 /// The load with this id.

@@ -80,7 +80,8 @@ pub enum LoadEntity {
     Paystats,
 }
 
-/// Where a load stands: `QUEUED`, `PLANNING`, `LOADING`, then `SUCCEEDED` or `FAILED`.
+/// Where a load stands: `QUEUED`, `PLANNING`, `LOADING`, then `SUCCEEDED`; or by way of `REVERTING` `FAILED` or `CANCELLED`, and after a
+/// success `UNDONE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "load::LoadState")]
 pub enum LoadState {
@@ -90,10 +91,40 @@ pub enum LoadState {
     Planning,
     /// Workers check and write rows.
     Loading,
+    /// It is taken back: rows that it inserted go, rows that it replaced return.
+    Reverting,
     /// Done: every row is written or rejected.
     Succeeded,
-    /// Given up, for the reason in `error`.
+    /// Given up, for the reason in `error`; nothing of it is left.
     Failed,
+    /// Stopped by `cancelLoad`; nothing of it is left.
+    Cancelled,
+    /// Taken back by `undoLoad` after it had succeeded.
+    Undone,
+}
+
+/// What a refused row means for its load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "load::OnReject")]
+pub enum OnReject {
+    /// It is counted and left out; the others are loaded.
+    Skip,
+    /// The load fails, and nothing of it is left.
+    Abort,
+}
+
+/// Why a row stayed when its load was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "store::KeptReason")]
+pub enum KeptReason {
+    /// A newer load replaced it.
+    ReplacedByLoad,
+    /// A mutation changed it.
+    Edited,
+    /// A mutation removed it.
+    Deleted,
+    /// Paystats name this postal code, or the code that it had before is another's now.
+    InUse,
 }
 
 /// What was wrong with a refused row.

@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 use super::{
     batch,
     connection::{Cursor, PageArguments, connection},
-    enums::{LoadEntity, LoadState, RejectionCode},
+    enums::{KeptReason, LoadEntity, LoadState, OnReject, RejectionCode},
     filter::LoadFilter,
     node::{LOAD, global_id, own_id},
-    scalars::Long,
+    scalars::{Decimal, Long, Month},
 };
 use crate::actions::{ActionError, Actions, unknown_load};
 
@@ -48,6 +48,39 @@ impl Load {
         self.0.source_size_bytes.into()
     }
 
+    /// What a refused row means for it.
+    async fn on_reject(&self) -> OnReject {
+        self.0.policy.on_reject.into()
+    }
+
+    /// Greatest number of refused rows that it bears; any number if null.
+    async fn max_rejected(&self) -> Option<Long> {
+        self.0.policy.max_rejected.map(Into::into)
+    }
+
+    /// Greatest share of refused rows among all rows that it bears, 0 to 1; any share if null.
+    async fn max_rejected_ratio(&self) -> Option<f64> {
+        self.0.policy.max_rejected_ratio
+    }
+
+    /// Whether it only tells what it would do: rows that it would insert count as inserted, and so on, and none is written.
+    async fn dry_run(&self) -> bool {
+        self.0.dry_run
+    }
+
+    /// The load that it repeats.
+    async fn retry_of(&self, context: &Context<'_>) -> Result<Option<Load>> {
+        match self.0.retry_of {
+            Some(id) => Ok(batch::load(context, id).await?.map(Load)),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether it loads only the lines that the load which it repeats refused.
+    async fn only_rejected(&self) -> bool {
+        self.0.only_rejected
+    }
+
     /// Where it stands.
     async fn state(&self, context: &Context<'_>) -> LoadState {
         self.now(context).state.into()
@@ -58,7 +91,7 @@ impl Load {
         LoadProgress { load: self.0.id, progress: self.now(context) }
     }
 
-    /// Its refused rows, by line.
+    /// Its refused rows, by line. All are counted in `progress.rowsRejected`; of more than 100,000 about as many are kept.
     async fn rejections(
         &self,
         context: &Context<'_>,
@@ -75,6 +108,35 @@ impl Load {
         Ok(connection(page, RejectionListCount(self.0.id), |rejection| key(rejection.line), Rejection::from))
     }
 
+    /// Where this server gives all kept refused rows as one CSV file, with the fields of their records.
+    async fn rejections_csv(&self) -> String {
+        format!("/loads/{}/rejections.csv", self.0.number)
+    }
+
+    /// What it changes in the total of all paystats, by month; would change, if it is a dry run. Months that do not change are left out.
+    async fn total_changes(&self, context: &Context<'_>) -> Result<Vec<TotalChange>> {
+        let changes = context.data_unchecked::<Actions>().total_changes(self.0.id).await?;
+        let change = |(month, change): (_, load::TotalChange)| TotalChange {
+            month: Month(month),
+            amount: Decimal(change.amount),
+            count: Long(change.count),
+        };
+        Ok(changes.iter().map(change).collect())
+    }
+
+    /// Rows that stayed as they are when the load was taken back, because they were changed since. All are counted in
+    /// `progress.rowsKept`.
+    async fn kept_rows(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most this many, 1 to 1000.", default = 50)] first: i32,
+    ) -> Result<Vec<KeptRow>> {
+        let limit = usize::try_from(first).ok().filter(|limit| (1..=1_000).contains(limit));
+        let limit = limit.ok_or_else(|| ActionError::bad_input(format!("first: {first} is not between 1 and 1000")))?;
+        let actions: &Actions = context.data_unchecked();
+        Ok(actions.kept_rows(&self.0, limit).await?.into_iter().map(KeptRow).collect())
+    }
+
     /// How many of its rows were refused, by code and column, the most frequent first.
     async fn rejection_counts(&self, context: &Context<'_>) -> Result<Vec<RejectionCount>> {
         let actions: &Actions = context.data_unchecked();
@@ -84,6 +146,11 @@ impl Load {
     /// Why it failed; null unless it did.
     async fn error(&self, context: &Context<'_>) -> Option<String> {
         self.now(context).error
+    }
+
+    /// When it can be undone no more: what it replaced is kept as long.
+    async fn undo_until(&self) -> OffsetDateTime {
+        self.0.undo_until
     }
 
     /// When it was accepted.
@@ -166,7 +233,7 @@ impl LoadProgress {
         self.progress.counts.rejected.into()
     }
 
-    /// Rows of the source; known once it is planned.
+    /// Rows in all; known once all of the source is planned.
     async fn rows_total(&self) -> Option<Long> {
         self.progress.rows_total.map(Into::into)
     }
@@ -176,7 +243,7 @@ impl LoadProgress {
         self.progress.bytes_read.into()
     }
 
-    /// Size of the source in bytes.
+    /// Size of the source in bytes; decompressed, once that is known.
     async fn bytes_total(&self) -> Long {
         self.progress.bytes_total.into()
     }
@@ -191,12 +258,12 @@ impl LoadProgress {
         self.progress.chunks_done as i32
     }
 
-    /// Chunks in all; known once the source is planned.
+    /// Chunks in all; known once all of the source is planned.
     async fn chunks_total(&self) -> Option<i32> {
         self.progress.chunks_total.map(|chunks| chunks as i32)
     }
 
-    /// Rows a second since the work on chunks started.
+    /// Rows a second since a worker took the load.
     async fn rows_per_second(&self) -> Option<f64> {
         self.progress.rows_per_second
     }
@@ -204,6 +271,16 @@ impl LoadProgress {
     /// Seconds to go at this speed.
     async fn eta_seconds(&self) -> Option<f64> {
         self.progress.eta_seconds
+    }
+
+    /// Rows that were taken back so far: gone, or as they were before the load.
+    async fn rows_reverted(&self) -> Long {
+        self.progress.reverted.rows.into()
+    }
+
+    /// Rows that stay as they are although the load is taken back, because they were changed since; see `Load.keptRows`.
+    async fn rows_kept(&self) -> Long {
+        self.progress.reverted.kept.into()
     }
 
     /// Place among the loads that wait, from 1; null unless it is `QUEUED`.
@@ -230,6 +307,44 @@ pub struct Rejection {
     value: Option<String>,
     /// What is wrong, for people.
     reason: String,
+    /// The fields of the record as the source has them, each cut to 10,000 characters.
+    fields: Vec<String>,
+}
+
+/// The change of the total of one month.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct TotalChange {
+    /// The month.
+    month: Month,
+    /// What the sum of the amounts grows by; negative where it shrinks.
+    amount: Decimal,
+    /// What the number of paystats grows by.
+    count: Long,
+}
+
+/// A row that stayed as it is when its load was taken back.
+pub struct KeptRow(store::KeptRow);
+
+/// A row that stayed as it is when its load was taken back.
+#[Object]
+impl KeptRow {
+    /// The number of the paystat or postal code: `id` in the files.
+    async fn database_id(&self) -> Long {
+        Long(self.0.id)
+    }
+
+    /// Why it stayed.
+    async fn reason(&self) -> KeptReason {
+        self.0.reason.into()
+    }
+
+    /// The newer load that replaced it; null if it was none.
+    async fn load(&self, context: &Context<'_>) -> Result<Option<Load>> {
+        match self.0.load {
+            Some(number) => batch::load_numbered(context, number).await,
+            None => Ok(None),
+        }
+    }
 }
 
 /// Refused rows of a load that have the same thing wrong with them.
@@ -243,9 +358,9 @@ pub struct RejectionCount {
     count: Long,
 }
 
-impl From<store::RejectionCount> for RejectionCount {
-    fn from(rejections: store::RejectionCount) -> Self {
-        Self { code: rejections.code.into(), column: rejections.column, count: Long(rejections.count) }
+impl From<load::RejectionCount> for RejectionCount {
+    fn from(rejections: load::RejectionCount) -> Self {
+        Self { code: rejections.code.into(), column: rejections.column, count: rejections.count.into() }
     }
 }
 
@@ -257,6 +372,7 @@ impl From<load::Rejection> for Rejection {
             code: rejection.code.into(),
             value: rejection.value,
             reason: rejection.reason,
+            fields: rejection.fields,
         }
     }
 }
@@ -269,7 +385,7 @@ pub struct RejectionListCount(LoadId);
 
 #[Object]
 impl RejectionListCount {
-    /// Number of refused rows of the load.
+    /// Number of refused rows of the load that are kept.
     async fn total_count(&self, context: &Context<'_>) -> Result<Long> {
         let actions: &Actions = context.data_unchecked();
         Ok(actions.count_rejections(self.0).await?.into())
@@ -291,9 +407,12 @@ impl LoadCount {
     }
 }
 
-/// The id of a load from an argument.
-pub fn load_id(id: &ID) -> Result<LoadId, ActionError> {
-    own_id(LOAD, id)
+/// The id of a load from an argument that names it by its id or its number. `NOT_FOUND` if no load has this number.
+pub async fn find_load_id(actions: &Actions, id: &ID) -> Result<LoadId, ActionError> {
+    match id.parse() {
+        Ok(number) => Ok(actions.load_by_number(number).await?.ok_or_else(unknown_load)?.id),
+        Err(_) => own_id(LOAD, id),
+    }
 }
 
 /// Questions for loads.
@@ -311,7 +430,7 @@ impl LoadQuery {
         let actions: &Actions = context.data_unchecked();
         let found = match id.parse() {
             Ok(number) => actions.load_by_number(number).await?,
-            Err(_) => actions.load(load_id(&id)?).await?,
+            Err(_) => actions.load(own_id(LOAD, &id)?).await?,
         };
         Ok(found.map(Load))
     }

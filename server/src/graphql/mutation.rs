@@ -3,19 +3,20 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use paystats_core::{
     domain,
+    load::RejectPolicy,
     store::{PaystatChange, PostalCodeChange},
 };
 
 use super::{
-    enums::{AgeGroup, Gender, LoadEntity},
+    enums::{AgeGroup, Gender, LoadEntity, OnReject},
     filter::geometry,
-    load::Load,
+    load::{Load, find_load_id},
     node::{PAYSTAT, POSTAL_CODE, global_id, own_id},
     paystat::Paystat,
     postal_code::PostalCode,
     scalars::{Decimal, GeoJSON, Long, Month},
 };
-use crate::actions::{ActionError, Actions, NewPaystat, StartLoad};
+use crate::actions::{ActionError, Actions, NewPaystat, RetryLoad, StartLoad};
 
 /// A postal code to make. Its area is given either as `wkb` or as `geojson`.
 #[derive(Clone, Debug, InputObject)]
@@ -98,8 +99,44 @@ pub struct StartLoadInput {
     pub entity: LoadEntity,
     /// Path inside the data lake, such as `2015/paystats.csv`.
     pub source: String,
+    /// What a refused row means for the load.
+    #[graphql(default_with = "OnReject::Skip")]
+    pub on_reject: OnReject,
+    /// Greatest number of refused rows. With one more the load fails, and nothing of it is left.
+    pub max_rejected: Option<Long>,
+    /// Greatest share of refused rows among all rows, 0 to 1. Beyond, the load fails, and nothing of it is left.
+    pub max_rejected_ratio: Option<f64>,
+    /// Only tell what the load would do, and write no row.
+    #[graphql(default)]
+    pub dry_run: bool,
     /// A name for this request, 1 to 200 bytes: asked again with the same key, the same load is answered.
     pub idempotency_key: Option<String>,
+}
+
+/// A load to stop.
+#[derive(Clone, Debug, InputObject)]
+pub struct CancelLoadInput {
+    /// Its id, or its number.
+    pub id: ID,
+}
+
+/// A load to repeat.
+#[derive(Clone, Debug, InputObject)]
+pub struct RetryLoadInput {
+    /// Its id, or its number.
+    pub id: ID,
+    /// Load only the lines that it refused, as they stand in its source now.
+    #[graphql(default)]
+    pub only_rejected: bool,
+    /// A name for this request, 1 to 200 bytes: asked again with the same key, the same load is answered.
+    pub idempotency_key: Option<String>,
+}
+
+/// A load to take back.
+#[derive(Clone, Debug, InputObject)]
+pub struct UndoLoadInput {
+    /// Its id, or its number.
+    pub id: ID,
 }
 
 /// What a mutation of a postal code made.
@@ -127,6 +164,27 @@ pub struct DeletePayload {
 #[derive(SimpleObject)]
 pub struct StartLoadPayload {
     /// The load. Watch it by the subscription `loadProgress`.
+    load: Load,
+}
+
+/// What `cancelLoad` stopped.
+#[derive(SimpleObject)]
+pub struct CancelLoadPayload {
+    /// The load, `REVERTING` or `CANCELLED`.
+    load: Load,
+}
+
+/// What `retryLoad` accepted.
+#[derive(SimpleObject)]
+pub struct RetryLoadPayload {
+    /// The new load.
+    load: Load,
+}
+
+/// What `undoLoad` takes back.
+#[derive(SimpleObject)]
+pub struct UndoLoadPayload {
+    /// The load, `REVERTING` or `UNDONE`.
     load: Load,
 }
 
@@ -247,9 +305,58 @@ impl LoadMutation {
         #[graphql(desc = "What to load.")] input: StartLoadInput,
     ) -> Result<StartLoadPayload> {
         let actions: &Actions = context.data_unchecked();
-        let StartLoadInput { entity, source, idempotency_key } = input;
-        let load = actions.start_load(StartLoad { entity: entity.into(), source, idempotency_key }).await?;
-        Ok(StartLoadPayload { load: Load(load) })
+        let max_rejected = input
+            .max_rejected
+            .map(|Long(max)| u64::try_from(max).map_err(|_| invalid("maxRejected", &max, &"is negative")));
+        let start = StartLoad {
+            entity: input.entity.into(),
+            source: input.source,
+            policy: RejectPolicy {
+                on_reject: input.on_reject.into(),
+                max_rejected: max_rejected.transpose()?,
+                max_rejected_ratio: input.max_rejected_ratio,
+            },
+            dry_run: input.dry_run,
+            idempotency_key: input.idempotency_key,
+        };
+        Ok(StartLoadPayload { load: Load(actions.start_load(start).await?) })
+    }
+
+    /// Stops a load; what it wrote is taken back, and it ends as `CANCELLED`. `CONFLICT` if it has ended otherwise.
+    async fn cancel_load(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which load.")] input: CancelLoadInput,
+    ) -> Result<CancelLoadPayload> {
+        let actions: &Actions = context.data_unchecked();
+        let id = find_load_id(actions, &input.id).await?;
+        Ok(CancelLoadPayload { load: Load(actions.cancel_load(id).await?) })
+    }
+
+    /// Repeats a load that failed, was cancelled or undone, as a new load of its source as it is now; or, of one that has succeeded, only
+    /// the lines that it refused. `CONFLICT` if there is nothing to repeat.
+    async fn retry_load(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which load.")] input: RetryLoadInput,
+    ) -> Result<RetryLoadPayload> {
+        let actions: &Actions = context.data_unchecked();
+        let id = find_load_id(actions, &input.id).await?;
+        let RetryLoadInput { only_rejected, idempotency_key, .. } = input;
+        let load = actions.retry_load(RetryLoad { id, only_rejected, idempotency_key }).await?;
+        Ok(RetryLoadPayload { load: Load(load) })
+    }
+
+    /// Takes back a load that has succeeded: rows that it inserted go, rows that it replaced return, and it ends as `UNDONE`. Rows that
+    /// were changed since by newer loads or edits stay; see `Load.keptRows`. `CONFLICT` if it has not succeeded.
+    async fn undo_load(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which load.")] input: UndoLoadInput,
+    ) -> Result<UndoLoadPayload> {
+        let actions: &Actions = context.data_unchecked();
+        let id = find_load_id(actions, &input.id).await?;
+        Ok(UndoLoadPayload { load: Load(actions.undo_load(id).await?) })
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, Object, Result};
 
 use super::{
-    load::{Load, load_id},
+    load::Load,
     node::{LOAD, Node, PAYSTAT, POSTAL_CODE, own_id},
     paystat::Paystat,
     postal_code::PostalCode,
@@ -29,7 +29,7 @@ impl NodeQuery {
                 actions.postal_code(own_id(POSTAL_CODE, &id)?).await?.map(|code| PostalCode(code).into())
             }
             Some(PAYSTAT) => actions.paystat(own_id(PAYSTAT, &id)?).await?.map(|paystat| Paystat(paystat).into()),
-            Some(LOAD) => actions.load(load_id(&id)?).await?.map(|load| Load(load).into()),
+            Some(LOAD) => actions.load(own_id(LOAD, &id)?).await?.map(|load| Load(load).into()),
             _ => return Err(ActionError::bad_input(format!("\"{}\" is not a global id", id.as_str())).into()),
         })
     }

@@ -6,9 +6,9 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     deadline::Deadline,
-    load::{LoadProgress, load_id},
+    load::{LoadProgress, find_load_id},
 };
-use crate::actions::{ActionError, Actions, unknown_load};
+use crate::actions::{ActionError, Actions};
 
 /// Watch: the progress of loads.
 pub struct Subscription;
@@ -29,10 +29,7 @@ impl Subscription {
             .map(|seq| u64::try_from(seq).map_err(|_| ActionError::bad_input("afterSeq must not be negative")))
             .transpose()?;
         let start = async {
-            let id = match id.parse() {
-                Ok(number) => actions.load_by_number(number).await?.ok_or_else(unknown_load)?.id,
-                Err(_) => load_id(&id)?,
-            };
+            let id = find_load_id(actions, &id).await?;
             Ok::<_, ActionError>((id, actions.watch_load(id, after_seq).await?))
         };
         let (id, changes) = context.data_unchecked::<Deadline>().keep("try again", start).await??;

@@ -117,7 +117,7 @@ impl House {
         let mongodb_uri = mongod.as_ref().map(|mongod| Secret::new(mongod.uri())).or(settings.mongodb_uri);
         let nats_url = nats_server.as_ref().map(|nats_server| Secret::new(nats_server.url())).or(settings.nats_url);
         let config = Config {
-            store: StoreConfig::at(mongodb_uri.context("no MongoDB")?),
+            store: StoreConfig::at(mongodb_uri.context("no MongoDB")?)?,
             bus: BusConfig::at(nats_url.context("no NATS")?)?,
             datalake: datalake.clone(),
         };

@@ -32,7 +32,7 @@ async fn bed_with_squares() -> TestBed {
     ];
     let codes: Vec<_> =
         squares.into_iter().map(|(id, geometry)| (1, PostalCode { geometry, ..postal_code(id) })).collect();
-    bed.store().postal_codes.write_load(0, &codes, false).await.unwrap();
+    bed.write_rows(0, &codes, false).await;
     bed
 }
 

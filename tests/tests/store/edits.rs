@@ -8,8 +8,9 @@ use paystats_core::{
     store::{DeletedPostalCode, PaystatChange, PostalCodeChange, PostalCodeFilter, Provenance, RowOutcome, StoreError},
 };
 use paystats_tests::{
-    TestBed,
+    TestBed, load_numbered,
     sources::{amount, paystat, postal_code, square},
+    write_batch,
 };
 
 const EDIT: i64 = 1;
@@ -143,22 +144,18 @@ async fn an_edit_outlives_the_loads_before_it_and_yields_to_the_loads_after_it()
     bed.insert_postal_codes(1).await;
     let paystats = &bed.store().paystats;
     let loaded = |line| [(line, paystat(1))];
-    assert_eq!(paystats.write_load(1, &loaded(2), false).await.unwrap(), [RowOutcome::Inserted]);
+    assert_eq!(bed.write_rows(1, &loaded(2), false).await, [RowOutcome::Inserted]);
     for likely_new in [false, true] {
-        // The chunk is done again: the same answer.
-        assert_eq!(paystats.write_load(1, &loaded(2), likely_new).await.unwrap(), [RowOutcome::Inserted]);
-        assert_eq!(paystats.write_load(1, &loaded(3), likely_new).await.unwrap(), [RowOutcome::DuplicateId]);
+        assert_eq!(bed.write_rows(1, &loaded(3), likely_new).await, [RowOutcome::DuplicateId]);
     }
 
     let change = PaystatChange { amount: Some(amount("7")), ..Default::default() };
     paystats.update(id(1), &change, Provenance::edit(2)).await.unwrap().unwrap().unwrap();
     for load in [1, 2] {
-        assert_eq!(paystats.write_load(load, &loaded(2), load == 1).await.unwrap(), [RowOutcome::Unchanged]);
+        assert_eq!(bed.write_rows(load, &loaded(2), load == 1).await, [RowOutcome::Unchanged]);
     }
     assert_eq!(paystats.by_id(id(1)).await.unwrap().unwrap().paystat.amount, amount("7"));
-    for _ in 0..2 {
-        assert_eq!(paystats.write_load(3, &loaded(5), false).await.unwrap(), [RowOutcome::Updated]);
-    }
+    assert_eq!(bed.write_rows(3, &loaded(5), false).await, [RowOutcome::Updated]);
     let stored = paystats.by_id(id(1)).await.unwrap().unwrap();
     assert_eq!((stored.paystat, stored.written.load, stored.written.line), (paystat(1), 3, Some(5)));
 }
@@ -167,12 +164,12 @@ async fn an_edit_outlives_the_loads_before_it_and_yields_to_the_loads_after_it()
 async fn of_loads_that_write_the_same_rows_at_the_same_time_the_newest_wins_each_row() {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(1).await;
-    let tasks = [3, 1, 4, 2, 4].map(|load| {
+    let tasks = [3, 1, 4, 2].map(|load| {
         let store = bed.store().clone();
         let rows: Vec<_> = (1..=300)
             .map(|number| (number as u64, Paystat { amount: amount(&load.to_string()), ..paystat(number) }))
             .collect();
-        tokio::spawn(async move { store.paystats.write_load(load, &rows, load % 2 == 0).await.unwrap() })
+        tokio::spawn(async move { write_batch(&store, &load_numbered(load), &rows, load % 2 == 0, &[]).await })
     });
     for task in join_all(tasks).await {
         task.unwrap();

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use fastrand::Rng;
 use paystats_core::{
     domain::{AgeGroup, Paystat, PaystatScope},
-    load::{LoadEntity, LoadId, Rejection, RejectionCode},
+    load::{LoadEntity, Rejection, RejectionCode},
     store::{
         Direction, Key, LoadFilter, Loads, Page, PageRequest, PaystatOrderField, PostalCodeFilter, Rejections,
         StoreError,
@@ -74,7 +74,7 @@ async fn paystats_come_in_every_order_in_both_directions_with_equal_ones_by_numb
         row.month = month(random.choice(["2014-12", "2015-01", "2015-02"]).unwrap());
     }
     let lines: Vec<_> = rows.iter().map(|row| (1, row.clone())).collect();
-    bed.store().paystats.write_load(0, &lines, false).await.unwrap();
+    bed.write_rows(0, &lines, false).await;
 
     let adults = PaystatScope { ages: Some(vec![AgeGroup::From35To44, AgeGroup::From65]), ..PaystatScope::default() };
     for scope in [PaystatScope::default(), adults] {
@@ -163,8 +163,9 @@ async fn loads_come_newest_first_and_rejections_by_line() {
     // In the order of texts 10 would come before 9.
     let refused: Vec<_> =
         (2..=13).map(|line| Rejection::of_record(line, RejectionCode::WrongFieldCount, "why".to_owned())).collect();
-    bed.store().rejections.write(id, 2..=13, &refused).await.unwrap();
-    bed.store().rejections.write(LoadId::new(), 2..=13, &refused).await.unwrap();
+    for load in &loads[..2] {
+        bed.write_rejections(load, &refused).await;
+    }
     assert_pages(
         &refused,
         5,

@@ -78,7 +78,7 @@ async fn totals_by_every_set_of_dimensions_are_exact() {
     let mut random = Rng::with_seed(7);
     let rows = random_paystats(&mut random, 3_000, &ids);
     let lines: Vec<_> = rows.iter().map(|row| (1, row.clone())).collect();
-    bed.store().paystats.write_load(0, &lines, false).await.unwrap();
+    bed.write_rows(0, &lines, false).await;
 
     let mut scopes = vec![PaystatScope::default()];
     scopes.extend((0..8).map(|_| random_scope(&mut random, &ids)));
@@ -106,7 +106,7 @@ async fn sums_of_the_largest_and_smallest_amounts_lose_no_digit() {
     let amounts = std::iter::repeat_n(largest, 100).chain(["0.0000000000000001", "-7.0000000000000003"]);
     let lines: Vec<_> =
         (1..).zip(amounts).map(|(id, text)| (1, Paystat { amount: amount(text), ..paystat(id) })).collect();
-    bed.store().paystats.write_load(0, &lines, false).await.unwrap();
+    bed.write_rows(0, &lines, false).await;
     let units: i128 = lines.iter().map(|(_, row)| row.amount.units()).sum();
     assert_eq!(bed.total().await, Total { amount: Amount::from_units(units), count: 102 });
     assert_eq!(bed.total().await.amount.to_string(), "99999999999999999992.9999999999999898");

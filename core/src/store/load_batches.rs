@@ -1,0 +1,456 @@
+//! Writing a batch of a load's rows, exactly once.
+//!
+//! One transaction holds all that a batch leaves behind: its rows, the undo log of what they replaced, its refused rows, and the place
+//! in the chunk where the next batch starts. A worker that dies leaves all of it or nothing; one that was taken for dead finds the
+//! chunk elsewhere when it wakes up, and can write no more.
+//!
+//! New rows are inserted, changed ones replaced unless a newer load or a later edit wrote them, equal ones left alone. Rows that are
+//! likely to be new are inserted without a look at what is there: the unique index tells where that was wrong.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use mongodb::{
+    ClientSession, Collection,
+    bson::{Bson, Document, deserialize_from_document, doc, serialize_to_document},
+    error::{Error, ErrorKind},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    BATCH_SIZE, ChunkState, LoadChunk, LoadSession, Provenance, Store, StoreError,
+    error::DUPLICATE_KEY,
+    undo_log::{Replaced, UndoLog},
+};
+use crate::{
+    domain::{Amount, Month},
+    load::{Load, Rejection, TotalChanges},
+};
+
+/// A row that loads write.
+pub trait LoadRow: Send + Sync {
+    /// Its document in the store.
+    type Document: LoadedDocument;
+
+    /// The document of the row, written by a load.
+    fn document(&self, written: Provenance) -> Result<Self::Document, StoreError>;
+}
+
+/// A document that loads write.
+pub trait LoadedDocument: Clone + Serialize + DeserializeOwned + Send + Sync + Unpin {
+    /// Its collection.
+    const COLLECTION: &'static str;
+    /// The collection of what loads replaced in it.
+    const UNDO_COLLECTION: &'static str;
+    /// Whether MongoDB may refuse it for something else than its id: another unique value, or a geometry.
+    const MAY_BE_REFUSED: bool;
+
+    /// Its `_id`.
+    fn id(&self) -> i64;
+    /// Who wrote it last.
+    fn written(&self) -> Provenance;
+    /// Whether both say the same, whoever wrote them.
+    fn same_content(&self, other: &Self) -> bool;
+    /// What it adds to which month's total.
+    fn amount(&self) -> Result<Option<(Month, Amount)>, StoreError>;
+}
+
+/// Rows of a chunk that are written together.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadBatch<'a, R> {
+    /// The load.
+    pub load: &'a Load,
+    /// The chunk, as it was taken.
+    pub chunk: &'a LoadChunk,
+    /// Where the batch starts: the chunk must stand here.
+    pub from_byte: u64,
+    /// The rows, each with its line.
+    pub rows: &'a [(u64, R)],
+    /// Whether the rows before them were new.
+    pub likely_new: bool,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// It is new.
+    Inserted,
+    /// It replaced an older version.
+    Updated,
+    /// The store has the same row, or one from a newer load or a later edit.
+    Unchanged,
+    /// The same load wrote this id from another line.
+    DuplicateId,
+    /// Another document has the same unique value.
+    DuplicateValue,
+    /// MongoDB's index does not take its geometry.
+    GeometryRefused(String),
+}
+
+/// What a batch leaves beside its rows, told by who parsed them.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Refused rows to keep.
+    pub rejections: Vec<Rejection>,
+    /// How far the chunk is with this batch.
+    pub state: ChunkState,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchOutcome {
+    /// All of it is there.
+    Written {
+        /// How far the chunk is.
+        state: ChunkState,
+        /// Whether every row was new.
+        all_new: bool,
+    },
+    /// Nothing of it is there, and must not be: another worker has the chunk, or the load is taken back.
+    Lost,
+    /// Nothing of it is there: postal codes were removed since the chunk was taken, so its rows have to be checked again.
+    PostalCodesRemoved,
+}
+
+/// Why a transaction was left without a commit.
+#[derive(Clone, Debug)]
+enum Stop {
+    /// Rows that were thought to be new are not all new.
+    NotAllNew,
+    /// MongoDB refuses a row.
+    Refused(usize, RowOutcome),
+    /// What a dry run wanted to know, of rows that had to be tried.
+    Tried(Vec<RowOutcome>, TotalChanges),
+    /// The chunk is not where this batch starts.
+    Moved,
+    /// Something that no retry mends.
+    Failed(Arc<StoreError>),
+}
+
+/// Bytes of one `update` command, well below the 48 MB that a message may have.
+const UPDATE_COMMAND_BYTES: usize = 16 << 20;
+
+/// The answer of the `update` command, as far as it tells which statements failed.
+#[derive(Deserialize)]
+struct UpdateReply {
+    n: i64,
+    #[serde(default, rename = "writeErrors")]
+    write_errors: Vec<StatementError>,
+}
+
+#[derive(Deserialize)]
+struct StatementError {
+    index: usize,
+    code: i32,
+    #[serde(default)]
+    errmsg: String,
+}
+
+impl Store {
+    /// A session for the transactions of one worker.
+    pub async fn start_session(&self) -> Result<LoadSession, StoreError> {
+        Ok(LoadSession(self.database.client().start_session().await?))
+    }
+
+    /// Writes a batch. `settle` is told what became of each row and what they change in the total, perhaps more than once, and says
+    /// what else the batch leaves behind.
+    pub async fn write_batch<R: LoadRow>(
+        &self,
+        session: &mut LoadSession,
+        batch: &LoadBatch<'_, R>,
+        settle: impl Fn(&[RowOutcome], &TotalChanges) -> Result<Settled, StoreError> + Send + Sync,
+    ) -> Result<BatchOutcome, StoreError> {
+        let rows = batch
+            .rows
+            .iter()
+            .map(|(line, row)| row.document(Provenance::of_line(batch.load.number, *line)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut transaction = Transaction {
+            store: self,
+            collection: self.database.collection(R::Document::COLLECTION),
+            undo: UndoLog::new(&self.database),
+            batch: BatchPlace { load: batch.load, chunk: batch.chunk, from_byte: batch.from_byte },
+            refused: vec![None; rows.len()],
+            rows,
+            likely_new: batch.likely_new,
+            tried: None,
+            settle,
+        };
+        loop {
+            let run =
+                session.0.start_transaction().and_run(&transaction, |session, transaction| transaction.run(session));
+            let error = match run.await {
+                Ok((state, all_new)) => return Ok(BatchOutcome::Written { state, all_new }),
+                Err(error) => error,
+            };
+            match error.get_custom::<Stop>() {
+                Some(Stop::NotAllNew) => transaction.likely_new = false,
+                Some(Stop::Refused(row, outcome)) => transaction.refused[*row] = Some(outcome.clone()),
+                Some(Stop::Tried(outcomes, changes)) => transaction.tried = Some((outcomes.clone(), changes.clone())),
+                Some(Stop::Moved) => return self.moved(batch).await,
+                Some(Stop::Failed(error)) => {
+                    return Err(StoreError::Failed(Error::custom(error.to_string())));
+                }
+                None => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Why a chunk is not where a batch starts.
+    async fn moved<R>(&self, batch: &LoadBatch<'_, R>) -> Result<BatchOutcome, StoreError> {
+        let removed = self.load_chunks.postal_codes_removed(batch.load.id, batch.chunk.index, batch.from_byte).await?;
+        Ok(match removed {
+            Some(removed) if removed != batch.chunk.postal_codes_removed => BatchOutcome::PostalCodesRemoved,
+            _ => BatchOutcome::Lost,
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct BatchPlace<'a> {
+    load: &'a Load,
+    chunk: &'a LoadChunk,
+    from_byte: u64,
+}
+
+/// One batch on its way into the store.
+struct Transaction<'a, D: LoadedDocument, S> {
+    store: &'a Store,
+    collection: Collection<D>,
+    undo: UndoLog<D>,
+    batch: BatchPlace<'a>,
+    rows: Vec<D>,
+    likely_new: bool,
+    /// Rows that MongoDB refused in an earlier run, which they spoiled.
+    refused: Vec<Option<RowOutcome>>,
+    /// What an earlier run of a dry run found.
+    tried: Option<(Vec<RowOutcome>, TotalChanges)>,
+    settle: S,
+}
+
+impl<D, S> Transaction<'_, D, S>
+where
+    D: LoadedDocument,
+    S: Fn(&[RowOutcome], &TotalChanges) -> Result<Settled, StoreError> + Send + Sync,
+{
+    fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<(ChunkState, bool), Error>> {
+        self.write(session).boxed()
+    }
+
+    async fn write(&self, session: &mut ClientSession) -> Result<(ChunkState, bool), Error> {
+        let (outcomes, changes) = match self.tried.clone() {
+            Some(tried) => tried,
+            None => self.write_rows(session).await?,
+        };
+        let settled = (self.settle)(&outcomes, &changes).map_err(failed)?;
+        let BatchPlace { load, chunk, from_byte } = self.batch;
+        self.store.rejections.insert(load.id, &settled.rejections, session).await?;
+        // Last, so that workers that take a chunk, and those who revoke it, wait as shortly as can be.
+        if !self.store.load_chunks.advance(load.id, chunk, from_byte, &settled.state, session).await? {
+            return Err(Error::custom(Stop::Moved));
+        }
+        let all_new = outcomes.iter().all(|outcome| *outcome == RowOutcome::Inserted);
+        Ok((settled.state, all_new))
+    }
+
+    async fn write_rows(&self, session: &mut ClientSession) -> Result<(Vec<RowOutcome>, TotalChanges), Error> {
+        let dry_run = self.batch.load.dry_run;
+        let mut existing = HashMap::new();
+        if !self.likely_new || dry_run {
+            let ids = self.rows.iter().map(|row| Bson::Int64(row.id())).collect();
+            existing = find_existing(&self.collection, ids, session).await?;
+        }
+        let (mut inserts, mut updates, mut shadowed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut outcomes = Vec::with_capacity(self.rows.len());
+        for (place, row) in self.rows.iter().enumerate() {
+            outcomes.push(match (&self.refused[place], existing.get(&row.id())) {
+                (Some(refused), _) => refused.clone(),
+                (None, None) => {
+                    inserts.push(place);
+                    RowOutcome::Inserted
+                }
+                (None, Some(known)) => {
+                    let outcome = judge(row, known);
+                    if outcome == RowOutcome::Updated {
+                        updates.push(place);
+                    } else if known.written().is_of_newer_load_than(row.written()) {
+                        shadowed.push(row);
+                    }
+                    outcome
+                }
+            });
+        }
+        let changes = self.changes(&inserts, &updates, &existing).map_err(failed)?;
+        if !dry_run || D::MAY_BE_REFUSED {
+            self.insert(&inserts, session).await?;
+            self.replace(&updates, session).await?;
+        }
+        if dry_run {
+            // Rows that had to be tried go again with the transaction; what was found stays.
+            return if D::MAY_BE_REFUSED {
+                Err(Error::custom(Stop::Tried(outcomes, changes)))
+            } else {
+                Ok((outcomes, changes))
+            };
+        }
+        if !shadowed.is_empty() {
+            touch(&self.collection, shadowed.iter().map(|row| row.id()).collect(), session).await?;
+        }
+        let replaced = Replaced {
+            inserted: inserts.iter().map(|&place| self.rows[place].id() as u64).collect(),
+            replaced: updates.iter().filter_map(|&place| existing.remove(&self.rows[place].id())).collect(),
+            shadowed: shadowed.into_iter().cloned().collect(),
+        };
+        let BatchPlace { load, chunk, from_byte } = self.batch;
+        self.undo.write(load, chunk.index, from_byte, replaced, session).await?;
+        Ok((outcomes, changes))
+    }
+
+    fn changes(
+        &self,
+        inserts: &[usize],
+        updates: &[usize],
+        existing: &HashMap<i64, D>,
+    ) -> Result<TotalChanges, StoreError> {
+        let mut changes = TotalChanges::default();
+        let out_of_range = |error| StoreError::Failed(Error::custom(error));
+        for &place in inserts.iter().chain(updates) {
+            let row = &self.rows[place];
+            if let Some((month, amount)) = row.amount()? {
+                changes.add(month, amount).map_err(out_of_range)?;
+            }
+            if let Some(known) = existing.get(&row.id())
+                && let Some((month, amount)) = known.amount()?
+            {
+                changes.remove(month, amount).map_err(out_of_range)?;
+            }
+        }
+        Ok(changes)
+    }
+
+    async fn insert(&self, inserts: &[usize], session: &mut ClientSession) -> Result<(), Error> {
+        if inserts.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<&D> = inserts.iter().map(|&place| &self.rows[place]).collect();
+        let Err(error) = self.collection.insert_many(rows).session(session).await else { return Ok(()) };
+        let failure = match error.kind.as_ref() {
+            ErrorKind::InsertMany(failure) => failure.write_errors.as_ref().and_then(|errors| errors.first()),
+            _ => None,
+        };
+        let Some(failure) = failure else { return Err(error) };
+        if failure.code == DUPLICATE_KEY && self.likely_new {
+            return Err(Error::custom(Stop::NotAllNew));
+        }
+        match refusal(failure.code, &failure.message) {
+            Some(outcome) => Err(Error::custom(Stop::Refused(inserts[failure.index], outcome))),
+            None => Err(error),
+        }
+    }
+
+    /// Replaces documents by the `update` command: the driver's own bulk write needs MongoDB 8.
+    async fn replace(&self, updates: &[usize], session: &mut ClientSession) -> Result<(), Error> {
+        let documents: Vec<&D> = updates.iter().map(|&place| &self.rows[place]).collect();
+        match replace_all(&self.collection, &documents, session).await? {
+            None => Ok(()),
+            Some((index, outcome)) => Err(Error::custom(Stop::Refused(updates[index], outcome))),
+        }
+    }
+}
+
+/// What becomes of a row whose id is known.
+fn judge<D: LoadedDocument>(row: &D, known: &D) -> RowOutcome {
+    let (mine, theirs) = (row.written(), known.written());
+    if theirs.load == mine.load && theirs.line.is_some() {
+        RowOutcome::DuplicateId
+    } else if theirs.load >= mine.load || row.same_content(known) {
+        RowOutcome::Unchanged
+    } else {
+        RowOutcome::Updated
+    }
+}
+
+/// The outcome of a row that MongoDB refuses. An id that is taken was seen before, so it is another unique value.
+fn refusal(code: i32, message: &str) -> Option<RowOutcome> {
+    match code {
+        DUPLICATE_KEY => Some(RowOutcome::DuplicateValue),
+        code if StoreError::is_geometry_code(code) => Some(RowOutcome::GeometryRefused(message.to_owned())),
+        _ => None,
+    }
+}
+
+async fn find_existing<D: LoadedDocument>(
+    collection: &Collection<D>,
+    ids: Vec<Bson>,
+    session: &mut ClientSession,
+) -> Result<HashMap<i64, D>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut cursor =
+        collection.find(doc! { "_id": { "$in": ids } }).batch_size(BATCH_SIZE).session(&mut *session).await?;
+    let found: Vec<D> = cursor.stream(session).try_collect().await?;
+    Ok(found.into_iter().map(|document| (document.id(), document)).collect())
+}
+
+/// Replaces documents, which are there, inside a transaction. The place and the outcome of the first one that MongoDB refuses; the
+/// transaction is spoiled then.
+pub(super) async fn replace_all<D: LoadedDocument>(
+    collection: &Collection<D>,
+    documents: &[&D],
+    session: &mut ClientSession,
+) -> Result<Option<(usize, RowOutcome)>, Error> {
+    let mut sent = 0;
+    while sent < documents.len() {
+        let (mut statements, mut bytes): (Vec<Document>, usize) = (Vec::new(), 0);
+        for document in &documents[sent..] {
+            if bytes >= UPDATE_COMMAND_BYTES {
+                break;
+            }
+            let replacement = serialize_to_document(document)?;
+            bytes += replacement.to_vec()?.len();
+            statements.push(doc! { "q": { "_id": document.id() }, "u": replacement });
+        }
+        let count = statements.len();
+        let command = doc! { "update": collection.name(), "updates": statements, "ordered": true };
+        let database = collection.client().database(&collection.namespace().db);
+        let reply: UpdateReply =
+            deserialize_from_document(database.run_command(command).session(&mut *session).await?)?;
+        if let Some(failure) = reply.write_errors.into_iter().next() {
+            return match refusal(failure.code, &failure.errmsg) {
+                Some(outcome) => Ok(Some((sent + failure.index, outcome))),
+                None => Err(Error::custom(Stop::Failed(Arc::new(StoreError::Failed(Error::custom(format!(
+                    "write error {}: {}",
+                    failure.code, failure.errmsg
+                ))))))),
+            };
+        }
+        if reply.n != count as i64 {
+            let reason = format!("{count} documents were to be replaced, and {} were", reply.n);
+            return Err(failed(StoreError::Corrupt { collection: D::COLLECTION, reason }));
+        }
+        sent += count;
+    }
+    Ok(None)
+}
+
+/// Writes to documents without a change that anybody sees. Two transactions that read a document, and decide by that what to write
+/// elsewhere, then cannot both succeed.
+pub(super) async fn touch<D: LoadedDocument>(
+    collection: &Collection<D>,
+    ids: Vec<i64>,
+    session: &mut ClientSession,
+) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Bson> = ids.into_iter().map(Bson::Int64).collect();
+    let touch = doc! { "$inc": { "written.touched": 1_i64 } };
+    collection.update_many(doc! { "_id": { "$in": ids } }, touch).session(session).await?;
+    Ok(())
+}
+
+/// Carries an error of ours out of a transaction.
+pub(super) fn failed(error: StoreError) -> Error {
+    Error::custom(Stop::Failed(Arc::new(error)))
+}

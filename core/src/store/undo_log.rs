@@ -1,0 +1,548 @@
+//! The undo log: for each batch of a load, what it takes to take the batch back.
+//!
+//! A document holds the ids of the rows that the batch inserted, as a compressed bitmap, and the documents that it replaced, as they
+//! were. It is written in the batch's own transaction. Taking a load back goes through its documents from the last to the first;
+//! each is one transaction again, which also marks the document, so it can stop and go on anywhere.
+//!
+//! What a newer load or an edit wrote since is left as it is ("kept"), and what the log holds of such rows stays: should the newer load
+//! be taken back too, the row returns to what it was before both. Where an older load found a row of a newer one already there, its
+//! version stands in its log as "shadowed", and comes to light when the newer load goes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use mongodb::{
+    ClientSession, Collection, Database, IndexModel,
+    bson::{Binary, Bson, DateTime, Document, doc, serialize_to_document},
+    error::Error,
+    options::IndexOptions,
+};
+use roaring::RoaringTreemap;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BATCH_SIZE, Provenance, Store, StoreError,
+    load_batches::{LoadRow, LoadedDocument, RowOutcome, failed, replace_all, touch},
+    load_chunks::{lines_from_binary, lines_to_binary},
+    loads::to_bson,
+};
+use crate::load::{Load, Reverted};
+
+/// What loads replaced in one collection.
+#[derive(Clone, Debug)]
+pub(super) struct UndoLog<D: LoadedDocument> {
+    log: Collection<UndoDocument<D>>,
+}
+
+/// What a batch replaced.
+#[derive(Clone, Debug)]
+pub(super) struct Replaced<D> {
+    /// Ids of new documents.
+    pub inserted: RoaringTreemap,
+    /// Documents as they were before.
+    pub replaced: Vec<D>,
+    /// Documents that the batch would have written, had not a newer load been there before.
+    pub shadowed: Vec<D>,
+}
+
+/// Why a row of a load that was taken back is still there, or is not as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum KeptReason {
+    /// A newer load replaced it.
+    ReplacedByLoad,
+    /// A mutation changed it.
+    Edited,
+    /// A mutation removed it.
+    Deleted,
+    /// Paystats name it, or what it was before has a code that is another's now.
+    InUse,
+}
+
+/// A row that was not taken back with its load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRow {
+    /// Its id.
+    pub id: i64,
+    /// Why.
+    pub reason: KeptReason,
+    /// Number of the newer load that replaced it.
+    pub load: Option<i64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "D: LoadedDocument")]
+struct UndoDocument<D: LoadedDocument> {
+    /// `<load>/<chunk>/<first byte of the batch>/<part>`, each as wide as it can be: in the order of writing.
+    #[serde(rename = "_id")]
+    id: String,
+    load: i64,
+    /// Ids in it, shadowed ones left out.
+    first_id: i64,
+    last_id: i64,
+    inserted: Binary,
+    replaced: Vec<D>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadowed: Option<Shadowed<D>>,
+    /// Whether it was taken back; what is left in it then is of kept rows.
+    reverted: bool,
+    /// How many rows went back then.
+    #[serde(default)]
+    returned: i64,
+    /// When MongoDB removes it; `None` where rows were kept, since undoing a newer load may ask for them then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<KeptRow>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "D: LoadedDocument")]
+struct Shadowed<D: LoadedDocument> {
+    first_id: i64,
+    last_id: i64,
+    rows: Vec<D>,
+}
+
+/// Bytes of replaced documents in one document of the log, half of what MongoDB takes.
+const DOCUMENT_BYTES: usize = 8 << 20;
+
+/// What a load's rows return to. `None`: they were not there.
+type Before<D> = HashMap<i64, Option<D>>;
+
+impl<D: LoadedDocument> UndoLog<D> {
+    pub(super) fn new(database: &Database) -> Self {
+        Self { log: database.collection(D::UNDO_COLLECTION) }
+    }
+
+    pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
+        let where_set = IndexOptions::builder()
+            .partial_filter_expression(doc! { "shadowed.first_id": { "$exists": true } })
+            .build();
+        let shadowed = doc! { "shadowed.first_id": 1, "shadowed.last_id": 1 };
+        let at_that_time = IndexOptions::builder().expire_after(Duration::ZERO).build();
+        self.log
+            .create_indexes([
+                IndexModel::builder().keys(shadowed).options(where_set).build(),
+                IndexModel::builder().keys(doc! { "expires_at": 1 }).options(at_that_time).build(),
+            ])
+            .await?;
+        Ok(())
+    }
+
+    /// Notes what a batch replaced, inside its transaction.
+    pub(super) async fn write(
+        &self,
+        load: &Load,
+        chunk: u32,
+        byte: u64,
+        replaced: Replaced<D>,
+        session: &mut ClientSession,
+    ) -> Result<(), Error> {
+        // A day later than that, so that no undo that was begun in time finds a part of it gone.
+        let expires_at = Some(to_bson(load.undo_until + time::Duration::days(1)));
+        let load = load.number;
+        let Replaced { inserted, replaced, shadowed } = replaced;
+        let mut parts: Vec<(RoaringTreemap, Vec<D>, Vec<D>)> = vec![(inserted, Vec::new(), Vec::new())];
+        let mut bytes = 0;
+        for (document, is_shadowed) in
+            replaced.into_iter().map(|document| (document, false)).chain(shadowed.into_iter().map(|row| (row, true)))
+        {
+            if bytes >= DOCUMENT_BYTES {
+                parts.push(<_>::default());
+                bytes = 0;
+            }
+            bytes += serialize_to_document(&document)?.to_vec()?.len();
+            let (_, replaced, shadowed) = parts.last_mut().expect("there is a first part");
+            if is_shadowed { shadowed.push(document) } else { replaced.push(document) }
+        }
+        let mut documents = Vec::new();
+        for (part, (inserted, replaced, shadowed)) in parts.into_iter().enumerate() {
+            if inserted.is_empty() && replaced.is_empty() && shadowed.is_empty() {
+                continue;
+            }
+            documents.push(UndoDocument {
+                id: format!("{load:012}/{chunk:010}/{byte:020}/{part:04}"),
+                load,
+                shadowed: Shadowed::of(shadowed),
+                expires_at,
+                ..UndoDocument::of(&inserted, replaced).map_err(failed)?
+            });
+        }
+        if !documents.is_empty() {
+            self.log.insert_many(documents).session(session).await?;
+        }
+        Ok(())
+    }
+
+    /// Names of a load's documents that are to be taken back, the last one first.
+    async fn open(&self, load: i64) -> Result<Vec<String>, StoreError> {
+        #[derive(Deserialize)]
+        struct Name {
+            #[serde(rename = "_id")]
+            id: String,
+        }
+        let names: Vec<Name> = self
+            .log
+            .clone_with_type()
+            .find(doc! { "_id": of_load(load), "reverted": false })
+            .projection(doc! { "_id": 1 })
+            .sort(doc! { "_id": -1 })
+            .batch_size(BATCH_SIZE)
+            .await?
+            .try_collect()
+            .await?;
+        Ok(names.into_iter().map(|name| name.id).collect())
+    }
+
+    /// What was taken back of a load so far.
+    async fn reverted(&self, load: i64) -> Result<Reverted, StoreError> {
+        #[derive(Deserialize)]
+        struct Taken {
+            returned: i64,
+            #[serde(default)]
+            kept: Vec<KeptRow>,
+        }
+        let mut documents = self
+            .log
+            .clone_with_type::<Taken>()
+            .find(doc! { "_id": of_load(load), "reverted": true })
+            .projection(doc! { "returned": 1, "kept": 1 })
+            .await?;
+        let mut reverted = Reverted::default();
+        while let Some(taken) = documents.try_next().await? {
+            reverted.rows += taken.returned as u64;
+            reverted.kept += taken.kept.len() as u64;
+        }
+        Ok(reverted)
+    }
+
+    /// The first `limit` rows of a load that were kept.
+    async fn kept(&self, load: i64, limit: usize) -> Result<Vec<KeptRow>, StoreError> {
+        #[derive(Deserialize)]
+        struct Kept {
+            kept: Vec<KeptRow>,
+        }
+        let mut documents = self
+            .log
+            .clone_with_type::<Kept>()
+            .find(doc! { "_id": of_load(load), "reverted": true, "kept": { "$exists": true } })
+            .projection(doc! { "kept": 1 })
+            .sort(doc! { "_id": 1 })
+            .await?;
+        let mut kept = Vec::new();
+        while kept.len() < limit
+            && let Some(document) = documents.try_next().await?
+        {
+            kept.extend(document.kept);
+        }
+        kept.truncate(limit);
+        Ok(kept)
+    }
+}
+
+impl Store {
+    /// Names of what the undo log holds of a load, in the order in which it has to be taken back.
+    pub async fn undo_steps<R: LoadRow>(&self, load: &Load) -> Result<Vec<String>, StoreError> {
+        UndoLog::<R::Document>::new(&self.database).open(load.number).await
+    }
+
+    /// What the steps that were taken came to.
+    pub async fn reverted<R: LoadRow>(&self, load: &Load) -> Result<Reverted, StoreError> {
+        UndoLog::<R::Document>::new(&self.database).reverted(load.number).await
+    }
+
+    /// Takes one step of [`Store::undo_steps`], unless it was taken before.
+    pub async fn undo_step<R: LoadRow>(&self, load: &Load, step: &str) -> Result<Reverted, StoreError> {
+        let mut undo = Undo::<R::Document> {
+            store: self,
+            log: UndoLog::new(&self.database),
+            collection: self.database.collection(R::Document::COLLECTION),
+            load,
+            step,
+            refused: HashSet::new(),
+        };
+        let mut session = self.start_session().await?;
+        loop {
+            let run = session.0.start_transaction().and_run(&undo, |session, undo| undo.run(session));
+            match run.await {
+                Ok(reverted) => return Ok(reverted),
+                Err(error) => match error.get_custom::<CannotReturn>() {
+                    Some(CannotReturn(id)) => undo.refused.insert(*id),
+                    None => return Err(error.into()),
+                },
+            };
+        }
+    }
+
+    /// The first `limit` rows that stayed when a load was taken back.
+    pub async fn kept_rows<R: LoadRow>(&self, load: &Load, limit: usize) -> Result<Vec<KeptRow>, StoreError> {
+        UndoLog::<R::Document>::new(&self.database).kept(load.number, limit).await
+    }
+}
+
+/// The document with this id cannot return to what it was: its code is another's now.
+#[derive(Clone, Copy, Debug)]
+struct CannotReturn(i64);
+
+/// One batch on its way back.
+struct Undo<'a, D: LoadedDocument> {
+    store: &'a Store,
+    log: UndoLog<D>,
+    collection: Collection<D>,
+    load: &'a Load,
+    step: &'a str,
+    /// Ids that could not return in an earlier run.
+    refused: HashSet<i64>,
+}
+
+impl<D: LoadedDocument> Undo<'_, D> {
+    fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<Reverted, Error>> {
+        self.take_back(session).boxed()
+    }
+
+    async fn take_back(&self, session: &mut ClientSession) -> Result<Reverted, Error> {
+        let name = doc! { "_id": self.step, "reverted": false };
+        let Some(mut document) = self.log.log.find_one(name.clone()).session(&mut *session).await? else {
+            return Ok(Reverted::default());
+        };
+        let inserted = lines_from_binary(&document.inserted).map_err(failed)?;
+        let mut before: Before<D> = inserted.iter().map(|id| (id as i64, None)).collect();
+        let order: HashMap<i64, usize> = document.replaced.iter().map(LoadedDocument::id).zip(0..).collect();
+        before.extend(document.replaced.drain(..).map(|replaced| (replaced.id(), Some(replaced))));
+
+        let kept = self.kept(&before, session).await?;
+        let kept_ids: HashSet<i64> = kept.iter().map(|row| row.id).collect();
+        let since = kept.iter().filter(|row| row.reason == KeptReason::ReplacedByLoad).map(|row| row.id).collect();
+        // The newer load may be on its way back too, and look into this log by now.
+        touch(&self.collection, since, session).await?;
+        let (stays, mut returns): (Before<D>, Before<D>) =
+            before.into_iter().partition(|(id, _)| kept_ids.contains(id));
+        let reverted = Reverted { rows: returns.len() as u64, kept: kept.len() as u64 };
+
+        self.skip_taken_back(&mut returns, session).await?;
+        self.bring_to_light(&mut returns, session).await?;
+        self.write(returns, &order, session).await?;
+
+        let inserted = stays.iter().filter(|(_, was)| was.is_none()).map(|(id, _)| *id as u64).collect();
+        let left = UndoDocument {
+            id: document.id,
+            load: document.load,
+            reverted: true,
+            returned: reverted.rows as i64,
+            expires_at: document.expires_at.filter(|_| kept.is_empty()),
+            kept,
+            ..UndoDocument::of(&inserted, stays.into_values().flatten().collect()).map_err(failed)?
+        };
+        self.log.log.replace_one(name, left).session(&mut *session).await?;
+        Ok(reverted)
+    }
+
+    /// Rows that stay as they are, and why.
+    async fn kept(&self, before: &Before<D>, session: &mut ClientSession) -> Result<Vec<KeptRow>, Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            #[serde(rename = "_id")]
+            id: i64,
+            written: Provenance,
+        }
+        let ids: Vec<Bson> = before.keys().copied().map(Bson::Int64).collect();
+        let mut cursor = self
+            .collection
+            .clone_with_type::<Written>()
+            .find(doc! { "_id": { "$in": ids } })
+            .projection(doc! { "written": 1 })
+            .batch_size(BATCH_SIZE)
+            .session(&mut *session)
+            .await?;
+        let found: Vec<Written> = cursor.stream(session).try_collect().await?;
+        let found: HashMap<i64, Provenance> = found.into_iter().map(|row| (row.id, row.written)).collect();
+        let mut named = HashSet::new();
+        if D::COLLECTION == super::postal_codes::COLLECTION {
+            let going = before.iter().filter(|(_, was)| was.is_none()).map(|(id, _)| *id);
+            named = self.store.paystats.named_postal_codes(going, session).await?;
+            self.store.load_chunks.note_postal_codes_removed(session).await?;
+        }
+        let mut kept = Vec::new();
+        for &id in before.keys() {
+            let (reason, load) = match found.get(&id) {
+                None => (KeptReason::Deleted, None),
+                Some(written) if written.line.is_none() => (KeptReason::Edited, None),
+                Some(written) if written.load != self.load.number => (KeptReason::ReplacedByLoad, Some(written.load)),
+                Some(_) if named.contains(&id) || self.refused.contains(&id) => (KeptReason::InUse, None),
+                Some(_) => continue,
+            };
+            kept.push(KeptRow { id, reason, load });
+        }
+        kept.sort_by_key(|row| row.id);
+        Ok(kept)
+    }
+
+    /// A version that a load wrote which is taken back itself is no version to return to: its own log tells the one before.
+    async fn skip_taken_back(&self, returns: &mut Before<D>, session: &mut ClientSession) -> Result<(), Error> {
+        loop {
+            let by: HashSet<i64> = writers(returns.values().flatten());
+            let gone = self.taken_back(by, session).await?;
+            let mut ids: HashMap<i64, HashSet<i64>> = HashMap::new();
+            for row in returns.values().flatten().filter(|row| is_of(*row, &gone)) {
+                ids.entry(row.written().load).or_default().insert(row.id());
+            }
+            if ids.is_empty() {
+                return Ok(());
+            }
+            for (load, ids) in ids {
+                let older = self.log_of(load, &ids, session).await?;
+                for id in ids {
+                    // A row that its load's log does not know any more was taken back before: nothing is left of it.
+                    returns.insert(id, older.get(&id).cloned().flatten());
+                }
+            }
+        }
+    }
+
+    /// What the log of a load says that these rows were before it.
+    async fn log_of(&self, load: i64, ids: &HashSet<i64>, session: &mut ClientSession) -> Result<Before<D>, Error> {
+        let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
+        let filter = doc! { "_id": of_load(load), "first_id": { "$lte": last }, "last_id": { "$gte": first } };
+        let mut cursor = self.log.log.find(filter).session(&mut *session).await?;
+        let mut before = Before::new();
+        while let Some(document) = cursor.next(&mut *session).await.transpose()? {
+            let inserted = lines_from_binary(&document.inserted).map_err(failed)?;
+            before.extend(ids.iter().filter(|&&id| inserted.contains(id as u64)).map(|&id| (id, None)));
+            let replaced = document.replaced.into_iter().filter(|row| ids.contains(&row.id()));
+            before.extend(replaced.map(|row| (row.id(), Some(row))));
+        }
+        Ok(before)
+    }
+
+    /// Lets rows return to what an older load brought while this load's version was there: the newest such version that is newer than
+    /// what this load replaced. The older load's log then tells that it replaced it.
+    async fn bring_to_light(&self, returns: &mut Before<D>, session: &mut ClientSession) -> Result<(), Error> {
+        let (Some(first), Some(last)) = (returns.keys().min().copied(), returns.keys().max().copied()) else {
+            return Ok(());
+        };
+        let filter = doc! {
+            "shadowed.first_id": { "$lte": last },
+            "shadowed.last_id": { "$gte": first },
+            "load": { "$lt": self.load.number },
+            "reverted": false,
+        };
+        let mut cursor = self.log.log.find(filter).sort(doc! { "load": -1 }).session(&mut *session).await?;
+        let found: Vec<UndoDocument<D>> = cursor.stream(&mut *session).try_collect().await?;
+        let gone = self.taken_back(found.iter().map(|document| document.load).collect(), session).await?;
+        let mut lit = HashSet::new();
+        for mut document in found.into_iter().filter(|document| !gone.contains(&document.load)) {
+            let (rows, mut left) =
+                (document.shadowed.take().map(|shadowed| shadowed.rows).unwrap_or_default(), Vec::new());
+            let mut inserted = lines_from_binary(&document.inserted).map_err(failed)?;
+            let mut changed = false;
+            for row in rows {
+                let newer = |known: &Option<D>| known.as_ref().is_none_or(|known| known.written().load < document.load);
+                match returns.get_mut(&row.id()) {
+                    Some(before) if newer(before) && lit.insert(row.id()) => {
+                        changed = true;
+                        match before.replace(row.clone()) {
+                            Some(before) => document.replaced.push(before),
+                            None => drop(inserted.insert(row.id() as u64)),
+                        }
+                    }
+                    _ => left.push(row),
+                }
+            }
+            if changed {
+                let now = UndoDocument {
+                    id: document.id.clone(),
+                    load: document.load,
+                    shadowed: Shadowed::of(left),
+                    expires_at: document.expires_at,
+                    ..UndoDocument::of(&inserted, document.replaced).map_err(failed)?
+                };
+                self.log.log.replace_one(doc! { "_id": document.id }, now).session(&mut *session).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        returns: Before<D>,
+        order: &HashMap<i64, usize>,
+        session: &mut ClientSession,
+    ) -> Result<(), Error> {
+        let (mut gone, mut back) = (Vec::new(), Vec::new());
+        for (id, before) in returns {
+            match before {
+                None => gone.push(Bson::Int64(id)),
+                Some(before) => back.push(before),
+            }
+        }
+        if !gone.is_empty() {
+            self.collection.delete_many(doc! { "_id": { "$in": gone } }).session(&mut *session).await?;
+        }
+        // In the opposite order of writing, so that a code that passed from one to another passes back.
+        back.sort_by_key(|row| std::cmp::Reverse(order.get(&row.id()).copied()));
+        match replace_all(&self.collection, &back.iter().collect::<Vec<_>>(), session).await? {
+            None => Ok(()),
+            Some((index, RowOutcome::DuplicateValue)) => Err(Error::custom(CannotReturn(back[index].id()))),
+            Some((_, outcome)) => {
+                let reason = format!("a document could not return to what it was: {outcome:?}");
+                Err(failed(StoreError::Corrupt { collection: D::COLLECTION, reason }))
+            }
+        }
+    }
+
+    /// Which of these loads are taken back, or on their way.
+    async fn taken_back(&self, loads: HashSet<i64>, session: &mut ClientSession) -> Result<HashSet<i64>, Error> {
+        if loads.is_empty() {
+            return Ok(loads);
+        }
+        let states = self.store.loads.states(loads.into_iter().collect(), session).await?;
+        Ok(states.into_iter().filter(|(_, state)| state.is_taken_back()).map(|(load, _)| load).collect())
+    }
+}
+
+fn writers<'a, D: LoadedDocument + 'a>(rows: impl Iterator<Item = &'a D>) -> HashSet<i64> {
+    rows.map(LoadedDocument::written).filter(|written| written.line.is_some()).map(|written| written.load).collect()
+}
+
+fn is_of<D: LoadedDocument>(row: &D, loads: &HashSet<i64>) -> bool {
+    row.written().line.is_some() && loads.contains(&row.written().load)
+}
+
+impl<D: LoadedDocument> UndoDocument<D> {
+    fn of(inserted: &RoaringTreemap, replaced: Vec<D>) -> Result<Self, StoreError> {
+        let ids = || replaced.iter().map(LoadedDocument::id);
+        let first = inserted.min().map(|id| id as i64).into_iter().chain(ids()).min().unwrap_or_default();
+        let last = inserted.max().map(|id| id as i64).into_iter().chain(ids()).max().unwrap_or_default();
+        Ok(Self {
+            id: String::new(),
+            load: 0,
+            first_id: first,
+            last_id: last,
+            inserted: lines_to_binary(inserted)?,
+            replaced,
+            shadowed: None,
+            reverted: false,
+            returned: 0,
+            expires_at: None,
+            kept: Vec::new(),
+        })
+    }
+}
+
+impl<D: LoadedDocument> Shadowed<D> {
+    fn of(rows: Vec<D>) -> Option<Self> {
+        let first_id = rows.iter().map(LoadedDocument::id).min()?;
+        let last_id = rows.iter().map(LoadedDocument::id).max()?;
+        Some(Self { first_id, last_id, rows })
+    }
+}
+
+/// The names of a load's documents.
+fn of_load(load: i64) -> Document {
+    // `0` follows `/`.
+    doc! { "$gte": format!("{load:012}/"), "$lt": format!("{load:012}0") }
+}
