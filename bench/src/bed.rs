@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use futures_util::StreamExt;
 use paystats_core::{
     bus::Work,
-    config::{BusConfig, Config, Secret, StoreConfig},
+    config::{BusConfig, Config, DatalakeConfig, Secret, StoreConfig},
     datalake::Datalake,
     engines::Engines,
     load::{Counts, LoadEntity, LoadEvent, LoadState},
@@ -59,7 +59,7 @@ impl Bed {
                 prefix: name,
                 ack_wait: Duration::from_secs(10),
             },
-            datalake: self.datalake(),
+            datalake: DatalakeConfig::folder(self.datalake()),
         };
         let engines = Engines::connect(Store::new(&config.store).await?, &config).await;
         Ok(Place { engines, client: mongodb::Client::with_uri_str(uri).await?, config })

@@ -24,7 +24,7 @@ impl LoaderProcess {
             .env("PAYSTATS_DATABASE", &config.store.database)
             .env("PAYSTATS_NATS_URL", config.bus.url.expose())
             .env("PAYSTATS_NATS_PREFIX", &config.bus.prefix)
-            .env("PAYSTATS_DATALAKE", &config.datalake)
+            .env("PAYSTATS_DATALAKE", config.datalake.root.to_string())
             .env("PAYSTATS_LOG", "warn")
             .spawn()
             .context("starting the loader")?;

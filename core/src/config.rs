@@ -8,9 +8,13 @@
 //! | `PAYSTATS_NATS_URL` | NATS server with JetStream | none: required |
 //! | `PAYSTATS_NATS_PREFIX` | first token of every subject, and of stream names | `paystats` |
 //! | `PAYSTATS_ACK_WAIT_SECONDS` | time after which the work of a silent worker goes to another | `10` |
-//! | `PAYSTATS_DATALAKE` | root folder of the data lake | none: required |
+//! | `PAYSTATS_DATALAKE` | the data lake: a folder, or a part of a store such as `s3://bucket/prefix` | none: required |
+//! | `PAYSTATS_SOURCES` | sources that may be read beside it: beginnings of URLs with commas between them | none |
+//! | `AWS_…`, `GOOGLE_…`, `AZURE_…` | credentials, endpoints and options of stores, by the names that `object_store` knows | none |
 
 use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use crate::datalake::{AllowList, DatalakeRoot, StoreOptions};
 
 /// A variable that is missing or has a value that cannot be used. The message names the variable, never a secret value.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,36 @@ pub struct BusConfig {
     pub ack_wait: Duration,
 }
 
+/// Where sources may come from.
+#[derive(Clone, Debug)]
+pub struct DatalakeConfig {
+    /// The data lake.
+    pub root: DatalakeRoot,
+    /// What may be read beside it.
+    pub sources: AllowList,
+    /// How object stores are reached, and with which credentials.
+    pub stores: StoreOptions,
+}
+
+impl DatalakeConfig {
+    /// A folder, and nothing beside it.
+    pub fn folder(root: impl Into<PathBuf>) -> Self {
+        let root = DatalakeRoot::Folder(root.into());
+        Self { root, sources: AllowList::default(), stores: StoreOptions::default() }
+    }
+
+    /// The data lake at `root`, a folder or a URL, with the other variables of this module from the environment.
+    pub fn at(root: &str) -> Result<Self, ConfigError> {
+        let invalid = |variable| move |reason| ConfigError::Invalid { variable, reason };
+        let sources = optional("PAYSTATS_SOURCES").unwrap_or_default();
+        Ok(Self {
+            root: DatalakeRoot::parse(root).map_err(invalid("PAYSTATS_DATALAKE"))?,
+            sources: AllowList::parse(&sources).map_err(invalid("PAYSTATS_SOURCES"))?,
+            stores: StoreOptions::from_env(),
+        })
+    }
+}
+
 impl StoreConfig {
     /// The store at `uri`, with the other variables of this module from the environment.
     pub fn at(uri: Secret) -> Result<Self, ConfigError> {
@@ -104,8 +138,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The bus.
     pub bus: BusConfig,
-    /// Root folder of the data lake.
-    pub datalake: PathBuf,
+    /// The data lake and other sources.
+    pub datalake: DatalakeConfig,
 }
 
 impl Config {
@@ -114,7 +148,7 @@ impl Config {
         Ok(Self {
             store: StoreConfig::at(Secret::new(required("PAYSTATS_MONGODB_URI")?))?,
             bus: BusConfig::at(Secret::new(required("PAYSTATS_NATS_URL")?))?,
-            datalake: required("PAYSTATS_DATALAKE")?.into(),
+            datalake: DatalakeConfig::at(&required("PAYSTATS_DATALAKE")?)?,
         })
     }
 }

@@ -10,6 +10,9 @@ pub enum WorkError {
     /// The load cannot succeed: it ends as `FAILED`, with this reason.
     #[error("{0}")]
     Refused(String),
+    /// The source is there and cannot be read now: the work goes back to the queue.
+    #[error("{0}")]
+    SourceAway(String),
     /// Another worker has the work: this one has nothing to say about it.
     #[error("another worker has taken the work")]
     Lost,
@@ -22,7 +25,7 @@ impl WorkError {
     /// Whether an engine is away, which says nothing about the load.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Lost => false,
+            Self::Refused(_) | Self::SourceAway(_) | Self::Lost => false,
             Self::Engine(EngineError::Store(error)) => error.is_unavailable(),
             Self::Engine(EngineError::Bus(_)) => true,
         }
@@ -43,7 +46,14 @@ impl From<BusError> for WorkError {
 
 impl From<SourceError> for WorkError {
     fn from(error: SourceError) -> Self {
-        Self::Refused(error.to_string())
+        Self::from(&error)
+    }
+}
+
+impl From<&SourceError> for WorkError {
+    fn from(error: &SourceError) -> Self {
+        let reason = error.to_string();
+        if error.is_temporary() { Self::SourceAway(reason) } else { Self::Refused(reason) }
     }
 }
 
@@ -56,8 +66,11 @@ impl From<HeaderError> for WorkError {
 impl From<RecordError> for WorkError {
     fn from(error: RecordError) -> Self {
         match error {
-            // The system's own words may name paths of the machine.
-            RecordError::Read(error) => Self::Refused(format!("the source cannot be read: {}", error.kind())),
+            RecordError::Read(error) => match SourceError::in_read_error(&error) {
+                Some(error) => error.into(),
+                // The system's own words may name paths of the machine.
+                None => Self::Refused(format!("the source cannot be read: {}", error.kind())),
+            },
             RecordError::TooLong { .. } | RecordError::Unclosed { .. } => Self::Refused(error.to_string()),
         }
     }

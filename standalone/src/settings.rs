@@ -3,7 +3,7 @@
 //! | variable | meaning | default |
 //! |---|---|---|
 //! | `PAYSTATS_DATA_DIR` | where the engines' files are kept | `.paystats` |
-//! | `PAYSTATS_DATALAKE` | root folder of the data lake | `datalake` in the data folder |
+//! | `PAYSTATS_DATALAKE` | the data lake, a folder or a part of a store | `datalake` in the data folder |
 //! | `PAYSTATS_MONGODB_URI` | use this MongoDB instead of starting one | unset |
 //! | `PAYSTATS_NATS_URL` | use this NATS instead of starting one | unset |
 //! | `PAYSTATS_DEMO` | `off`: start empty; `on`: fill an empty store with a demo data set | `on` |
@@ -18,7 +18,7 @@ use paystats_core::config::{ConfigError, Secret, optional};
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
-    pub(crate) datalake: Option<PathBuf>,
+    pub(crate) datalake: Option<String>,
     pub(crate) mongodb_uri: Option<Secret>,
     pub(crate) nats_url: Option<Secret>,
     pub(crate) demo: bool,
@@ -29,7 +29,7 @@ impl Settings {
     pub(crate) fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             data_dir: optional("PAYSTATS_DATA_DIR").unwrap_or_else(|| ".paystats".to_owned()).into(),
-            datalake: optional("PAYSTATS_DATALAKE").map(PathBuf::from),
+            datalake: optional("PAYSTATS_DATALAKE"),
             mongodb_uri: optional("PAYSTATS_MONGODB_URI").map(Secret::new),
             nats_url: optional("PAYSTATS_NATS_URL").map(Secret::new),
             demo: on_or_off("PAYSTATS_DEMO", optional("PAYSTATS_DEMO").as_deref())?,

@@ -10,8 +10,8 @@ use std::{
 
 use paystats_core::{
     bus::{Bus, Work},
-    config::{BusConfig, Config, Secret, StoreConfig},
-    datalake::Datalake,
+    config::{BusConfig, Config, DatalakeConfig, Secret, StoreConfig},
+    datalake::{Datalake, DatalakeRoot},
     domain::{Paystat, PaystatScope, PostalCodeId, Total},
     engines::Engines,
     load::{Load, LoadEntity, LoadId, LoadState, RejectPolicy, Rejection, TotalChanges},
@@ -44,7 +44,7 @@ pub fn fresh_config(urls: &EngineUrls) -> (Config, TempDir) {
     let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap().to_owned();
     let store = StoreConfig { uri: Secret::new(&urls.mongodb_uri), database: name.clone(), undo_days: 30 };
     let bus = BusConfig { url: Secret::new(&urls.nats_url), prefix: name, ack_wait: Duration::from_secs(1) };
-    (Config { store, bus, datalake }, folder)
+    (Config { store, bus, datalake: DatalakeConfig::folder(datalake) }, folder)
 }
 
 impl TestBed {
@@ -85,7 +85,10 @@ impl TestBed {
 
     /// The folder of the data lake.
     pub fn datalake(&self) -> &Path {
-        &self.config.datalake
+        match &self.config.datalake.root {
+            DatalakeRoot::Folder(folder) => folder,
+            DatalakeRoot::Store(url) => panic!("the data lake is {url}"),
+        }
     }
 
     /// A folder of the bed outside the data lake.
@@ -125,7 +128,7 @@ impl TestBed {
 
     /// Accepts a load and stops before the bus hears of it.
     pub async fn accept_unpublished(&self, entity: LoadEntity, source: &str) -> Load {
-        let found = Datalake::new(self.datalake()).head(source).await.unwrap();
+        let found = Datalake::new(&self.config.datalake).head(source).await.unwrap();
         self.store().loads.insert(NewLoad::of(entity, found)).await.unwrap()
     }
 

@@ -56,7 +56,7 @@ impl LoaderProcess {
             .env("PAYSTATS_NATS_URL", config.bus.url.expose())
             .env("PAYSTATS_NATS_PREFIX", &config.bus.prefix)
             .env("PAYSTATS_ACK_WAIT_SECONDS", config.bus.ack_wait.as_secs().to_string())
-            .env("PAYSTATS_DATALAKE", &config.datalake)
+            .env("PAYSTATS_DATALAKE", config.datalake.root.to_string())
             .env("PAYSTATS_LOADER_CONCURRENCY", loader.concurrency.to_string())
             .env("PAYSTATS_CHUNK_BYTES", loader.chunk_bytes.to_string())
             .env("PAYSTATS_LOG", std::env::var("PAYSTATS_LOG").unwrap_or_else(|_| "warn".to_owned()));

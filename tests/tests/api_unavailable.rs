@@ -62,7 +62,7 @@ impl Own {
     }
 
     fn put(&self, path: &str, text: &str) {
-        fs::write(self.config.datalake.join(path), text).unwrap();
+        fs::write(Path::new(&self.config.datalake.root.to_string()).join(path), text).unwrap();
     }
 
     async fn start_server(&self) -> RunningServer {

@@ -196,7 +196,7 @@ pub struct Load {
     pub number: i64,
     /// What its rows are.
     pub entity: LoadEntity,
-    /// Path inside the data lake.
+    /// Path inside the data lake, or URL.
     pub source: String,
     /// Size of the source when the load was accepted.
     pub source_size_bytes: u64,

@@ -65,7 +65,7 @@ pub struct Progress {
     pub rows_total: Option<u64>,
     /// Bytes of the source that are done.
     pub bytes_read: u64,
-    /// Size of the source, decompressed once that is known.
+    /// Size of the source; of a compressed one that is planned, of its text.
     pub bytes_total: u64,
     /// Chunks that are done.
     pub chunks_done: u32,

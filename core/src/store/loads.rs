@@ -33,7 +33,7 @@ pub struct Loads {
 pub struct NewLoad {
     /// What its rows are.
     pub entity: LoadEntity,
-    /// Path inside the data lake.
+    /// Path inside the data lake, or URL.
     pub source: String,
     /// Size of the source.
     pub source_size_bytes: u64,

@@ -1,6 +1,11 @@
 //! What an action answers when it does not succeed: a code from one table for programs, a message for people.
 
-use paystats_core::{bus::BusError, datalake::SourceError, engines::EngineError, store::StoreError};
+use paystats_core::{
+    bus::BusError,
+    datalake::{ListError, SourceError},
+    engines::EngineError,
+    store::StoreError,
+};
 use tracing::{error, warn};
 
 /// The codes that clients can act on. They stand in `extensions.code` of every error.
@@ -106,6 +111,16 @@ impl From<EngineError> for ActionError {
 
 impl From<SourceError> for ActionError {
     fn from(error: SourceError) -> Self {
-        Self::bad_input(error.to_string())
+        let message = error.to_string();
+        if error.is_temporary() { Self::unavailable(message) } else { Self::bad_input(message) }
+    }
+}
+
+impl From<ListError> for ActionError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Away => Self::unavailable("the data lake is away; try again in a moment"),
+            ListError::Failed(_) => Self::internal(error),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use paystats_core::{
     bus::Work,
-    datalake::DatalakeObject,
+    datalake::{DatalakeObject, SourceFormat, TextFormat},
     domain::{Paystat, PostalCode},
     engines::{EngineError, Engines},
     load::{
@@ -25,7 +25,7 @@ use crate::watch::Watching;
 pub struct StartLoad {
     /// What the rows are.
     pub entity: LoadEntity,
-    /// Path inside the data lake.
+    /// Path inside the data lake, or URL.
     pub source: String,
     /// How many refused rows it bears.
     pub policy: RejectPolicy,
@@ -58,6 +58,7 @@ impl Actions {
     /// the answer then says so.
     pub async fn start_load(&self, start: StartLoad) -> Result<Load, ActionError> {
         check_policy(&start.policy)?;
+        check_format(&start)?;
         self.accept(start, None).await
     }
 
@@ -161,6 +162,7 @@ impl Actions {
             }
         }
         let source = self.datalake.head(&start.source).await?;
+        check_format(&start)?;
         if !self.engines.bus.is_connected() {
             return Err(ActionError::unavailable("the message bus is away: the load was not accepted; try again"));
         }
@@ -280,7 +282,7 @@ impl Actions {
 
     /// Files of the data lake whose path starts with `prefix`.
     pub async fn datalake(&self, prefix: &str) -> Result<Vec<DatalakeObject>, ActionError> {
-        self.datalake.list(prefix).await.map_err(ActionError::internal)
+        Ok(self.datalake.list(prefix).await?)
     }
 
     /// How far a load is: as the store has it once it has ended, else as its events tell.
@@ -304,6 +306,19 @@ impl Actions {
         let changes =
             LoadChanges { actions: self.clone(), watching, load, seen: after_seq, waited: false, ended: false };
         Ok(stream::unfold(changes, |mut changes| async move { Some((changes.next().await?, changes)) }))
+    }
+}
+
+/// Areas are what GeoJSON is for: paystats have none.
+fn check_format(start: &StartLoad) -> Result<(), ActionError> {
+    match (start.entity, SourceFormat::of(&start.source).text) {
+        (LoadEntity::Paystats, TextFormat::GeoJson) => {
+            let source = &start.source;
+            Err(ActionError::bad_input(format!(
+                "source '{source}' is GeoJSON by its name, and paystats are loaded from CSV"
+            )))
+        }
+        (LoadEntity::PostalCodes, _) | (LoadEntity::Paystats, TextFormat::Csv) => Ok(()),
     }
 }
 

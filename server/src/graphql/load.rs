@@ -38,7 +38,7 @@ impl Load {
         self.0.entity.into()
     }
 
-    /// Path inside the data lake.
+    /// What it was started with: a path inside the data lake, or a URL.
     async fn source(&self) -> &str {
         &self.0.source
     }
@@ -238,12 +238,12 @@ impl LoadProgress {
         self.progress.rows_total.map(Into::into)
     }
 
-    /// Bytes of the source that are done.
+    /// Bytes of the source that are done; of a compressed one, of its text.
     async fn bytes_read(&self) -> Long {
         self.progress.bytes_read.into()
     }
 
-    /// Size of the source in bytes; decompressed, once that is known.
+    /// Size of the source in bytes; of a compressed one that is planned, the size of its text.
     async fn bytes_total(&self) -> Long {
         self.progress.bytes_total.into()
     }

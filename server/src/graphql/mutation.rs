@@ -97,7 +97,9 @@ pub struct DeletePaystatInput {
 pub struct StartLoadInput {
     /// What the rows of the source are.
     pub entity: LoadEntity,
-    /// Path inside the data lake, such as `2015/paystats.csv`.
+    /// Where the rows are: a path inside the data lake, such as `2015/paystats.csv`, or the URL of another source that the operator allows
+    /// (`s3://bucket/key`, `gs://bucket/key`, `az://container/key`, `https://host/path`). The ending tells the format: CSV, or GeoJSON for
+    /// postal codes (`.geojson`, `.json`); either may be compressed (`.gz`, `.zst`).
     pub source: String,
     /// What a refused row means for the load.
     #[graphql(default_with = "OnReject::Skip")]
@@ -297,8 +299,8 @@ pub struct LoadMutation;
 
 #[Object]
 impl LoadMutation {
-    /// Accepts a load of a file of the data lake. Loading the same file again changes nothing. `BAD_USER_INPUT` if the source
-    /// is not a file inside the data lake.
+    /// Accepts a load of a source. Loading the same source again changes nothing. `BAD_USER_INPUT` if there is no such source, or none
+    /// that may be read; `UNAVAILABLE` if its store does not answer.
     async fn start_load(
         &self,
         context: &Context<'_>,

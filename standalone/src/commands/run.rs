@@ -13,8 +13,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, anyhow};
-use paystats_core::config::{BusConfig, Config, Secret, StoreConfig};
+use anyhow::{Context as _, Result, anyhow, bail};
+use paystats_core::{
+    config::{BusConfig, Config, DatalakeConfig, Secret, StoreConfig},
+    datalake::DatalakeRoot,
+};
 use paystats_loader::LoaderConfig;
 use paystats_server::ServerConfig;
 use tokio::{
@@ -131,7 +134,7 @@ impl House {
         let addresses = Addresses {
             server: from_here(address),
             data_folder: folder.map(Path::to_owned),
-            datalake,
+            datalake: datalake.root,
             mongodb: mongod.as_ref().map(Mongod::uri),
             nats: nats_server.as_ref().map(NatsServer::url),
         };
@@ -199,7 +202,7 @@ impl House {
 struct Addresses {
     server: SocketAddr,
     data_folder: Option<PathBuf>,
-    datalake: PathBuf,
+    datalake: DatalakeRoot,
     /// Only of engines that were started here: others' addresses may carry a password.
     mongodb: Option<String>,
     nats: Option<String>,
@@ -229,7 +232,7 @@ impl Addresses {
             line("pages", &"not built (start page and GraphiQL): that needs Node.js, and then `make web`");
         }
         line("GraphQL", &format_args!("http://{server}/graphql and ws://{server}/graphql"));
-        line("data lake", &self.datalake.display());
+        line("data lake", &self.datalake);
         if let Some(folder) = &self.data_folder {
             line("data folder", &folder.display());
         }
@@ -243,16 +246,27 @@ impl Addresses {
     }
 
     async fn load_demo(&self) -> Result<()> {
+        let DatalakeRoot::Folder(datalake) = &self.datalake else {
+            bail!(
+                "it is written into a data lake that is a folder, and this one is not; PAYSTATS_DEMO=off keeps quiet about it"
+            );
+        };
         let client = Client::new(&format!("ws://{}/graphql", self.server))?;
-        demo::fill_empty_store(&client, &self.datalake).await
+        demo::fill_empty_store(&client, datalake).await
     }
 }
 
-/// The data lake, absolute; created if it is missing.
-fn open_datalake(settings: &Settings) -> Result<PathBuf> {
-    let folder = settings.datalake.clone().unwrap_or_else(|| settings.data_dir.join("datalake"));
-    let open = || fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
-    open().with_context(|| format!("PAYSTATS_DATALAKE: opening {}", folder.display()))
+/// The data lake and the sources beside it. A folder is made absolute, and created if it is missing.
+fn open_datalake(settings: &Settings) -> Result<DatalakeConfig> {
+    let mut config = match &settings.datalake {
+        Some(root) => DatalakeConfig::at(root)?,
+        None => DatalakeConfig::at(&settings.data_dir.join("datalake").to_string_lossy())?,
+    };
+    if let DatalakeRoot::Folder(folder) = &mut config.root {
+        let open = || fs::create_dir_all(&*folder).and_then(|()| folder.canonicalize());
+        *folder = open().with_context(|| format!("PAYSTATS_DATALAKE: opening {}", folder.display()))?;
+    }
+    Ok(config)
 }
 
 /// Where this machine finds what listens on `address`: a server that listens on every interface does so on loopback too.
@@ -279,7 +293,7 @@ mod tests {
         let addresses = Addresses {
             server: "127.0.0.1:8080".parse().unwrap(),
             data_folder: None,
-            datalake: "/lake".into(),
+            datalake: DatalakeRoot::Folder("/lake".into()),
             mongodb: None,
             nats: Some("nats://127.0.0.1:4222".to_owned()),
         };
