@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use csv_async::ByteRecord;
 use paystats_core::{
     bus::Work,
+    datalake::SourceFormat,
     load::{ChunkProgress, Load, LoadEntity, Rejection, RejectionCount, TotalChanges},
     store::{
         BatchOutcome, ChunkState, Claim, LoadBatch, LoadChunk, LoadSession, REJECTIONS_KEPT, RowOutcome, Settled,
@@ -19,6 +20,7 @@ use crate::{
     finish, plan,
     records::{Records, Start},
     rows::{self, PaystatRows, PostalCodeRows, Rows},
+    source,
 };
 
 /// Rows that are written together, at most.
@@ -111,8 +113,8 @@ impl<'a, R: Rows> Writer<'a, R> {
         let again = self.load.dry_run && R::MAY_BE_REFUSED;
         let next = Start { byte: self.state.next_byte, line: self.state.next_line };
         let start = if again { Start { byte: self.chunk.start, line: self.chunk.start_line } } else { next };
-        let source = self.loader.datalake.open(&self.load.source, start.byte, self.chunk.end).await?;
-        let mut records = Records::new(source, start);
+        let text = source::open(self.loader, self.load, start.byte, Some(self.chunk.end)).await?;
+        let mut records = Records::new(SourceFormat::of(&self.load.source).text, text, start);
         while let Some(record) = records.next().await? {
             let at = record.start;
             if self.chunk.only_lines.as_ref().is_some_and(|lines| !lines.contains(at.line)) {
@@ -132,11 +134,12 @@ impl<'a, R: Rows> Writer<'a, R> {
             }
             self.take(record.fields, at.line);
         }
-        let end = records.at();
-        if end.byte != self.chunk.end {
+        if records.bytes_seen() != self.chunk.end {
             return Err(WorkError::Refused("the source was cut short while it was read".to_owned()));
         }
         plan::check_unchanged(self.loader, self.load).await?;
+        // No record follows: its line does not matter.
+        let end = Start { byte: self.chunk.end, line: self.state.next_line };
         self.write_batch(session, end, true).await
     }
 

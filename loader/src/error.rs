@@ -2,7 +2,7 @@
 
 use paystats_core::{bus::BusError, datalake::SourceError, engines::EngineError, store::StoreError};
 
-use crate::{columns::HeaderError, records::RecordError};
+use crate::{columns::HeaderError, records::RecordError, source::compression_error};
 
 /// An error while working on a load.
 #[derive(Debug, thiserror::Error)]
@@ -68,10 +68,15 @@ impl From<RecordError> for WorkError {
         match error {
             RecordError::Read(error) => match SourceError::in_read_error(&error) {
                 Some(error) => error.into(),
-                // The system's own words may name paths of the machine.
-                None => Self::Refused(format!("the source cannot be read: {}", error.kind())),
+                None => Self::Refused(match compression_error(&error) {
+                    Some(error) => error.to_string(),
+                    // The system's own words may name paths of the machine.
+                    None => format!("the source cannot be read: {}", error.kind()),
+                }),
             },
-            RecordError::TooLong { .. } | RecordError::Unclosed { .. } => Self::Refused(error.to_string()),
+            RecordError::TooLong { .. } | RecordError::Unclosed { .. } | RecordError::NotGeoJson { .. } => {
+                Self::Refused(error.to_string())
+            }
         }
     }
 }

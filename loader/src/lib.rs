@@ -15,6 +15,7 @@ mod records;
 mod report;
 mod revert;
 mod rows;
+mod source;
 mod worker;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use paystats_core::{
     bus::Work,
+    datalake::SourceFormat,
     load::{Cut, Load, LoadEntity, LoadEvent, Plan},
     store::LoadChunk,
 };
@@ -18,13 +19,14 @@ use crate::{
     finish,
     records::{Record, Records, Start},
     rows::{self, ID},
+    source,
 };
 
 /// Plans a load and puts its chunks on the queue as they are cut. Where that was done before, by a worker that died, only what is missing
 /// is done.
 pub async fn plan(loader: &Loader, load: Load) -> Result<(), WorkError> {
     let store = &loader.engines.store;
-    match store.loads.start_planning(load.id, cut_of(loader, load.entity)).await? {
+    match store.loads.start_planning(load.id, cut_of(loader, &load)).await? {
         Some(load) => {
             let started_at_millis = load.started_at.map_or(0, |at| (at.unix_timestamp_nanos() / 1_000_000) as i64);
             let event = LoadEvent::Planning { started_at_millis, bytes_total: load.source_size_bytes };
@@ -60,10 +62,11 @@ pub async fn check_unchanged(loader: &Loader, load: &Load) -> Result<(), WorkErr
 }
 
 /// How a load's source is cut. Postal codes stay in one chunk: of two with the same code the first line wins, and only a worker that
-/// writes them in order can tell.
-fn cut_of(loader: &Loader, entity: LoadEntity) -> Cut {
-    let chunk_bytes = match entity {
+/// writes them in order can tell. So does a source without a way into its middle.
+fn cut_of(loader: &Loader, load: &Load) -> Cut {
+    let chunk_bytes = match load.entity {
         LoadEntity::PostalCodes => i64::MAX as u64,
+        LoadEntity::Paystats if source::is_one_piece(load) => i64::MAX as u64,
         LoadEntity::Paystats => loader.config.chunk_bytes,
     };
     Cut { chunk_bytes, chunks_in_flight: loader.config.chunks_in_flight }
@@ -87,7 +90,7 @@ impl<'a> Planner<'a> {
             Some(refused_by) => Some(loader.engines.store.load_chunks.rejected_lines(refused_by).await?),
             None => None,
         };
-        let cut = load.cut.unwrap_or_else(|| cut_of(loader, load.entity));
+        let cut = load.cut.unwrap_or_else(|| cut_of(loader, load));
         let plan = Plan { rows_total: 0, chunks_total: 0, bytes_total: 0 };
         Ok(Self { loader, load, cut, only_lines, ids: RoaringTreemap::new(), plan, open: None })
     }
@@ -95,8 +98,8 @@ impl<'a> Planner<'a> {
     async fn plan(mut self) -> Result<(), WorkError> {
         let (loader, load) = (self.loader, self.load);
         check_unchanged(loader, load).await?;
-        let source = loader.datalake.open(&load.source, 0, load.source_size_bytes).await?;
-        let mut records = Records::new(source, Start::OF_SOURCE);
+        let text = source::open(loader, load, 0, None).await?;
+        let mut records = Records::new(SourceFormat::of(&load.source).text, text, Start::OF_SOURCE);
         let header = match records.next().await? {
             None => return Err(WorkError::Refused("the source is empty".to_owned())),
             Some(record) => {
@@ -131,8 +134,9 @@ impl<'a> Planner<'a> {
                 Some(_) => {}
             }
         }
-        let end = records.at().byte;
-        if end != load.source_size_bytes {
+        // Of a compressed source only reading tells the size of the text, and its decoder whether it is whole.
+        let end = records.bytes_seen();
+        if !source::is_one_piece(load) && end != load.source_size_bytes {
             return Err(WorkError::Refused("the source was cut short while it was read".to_owned()));
         }
         check_unchanged(loader, load).await?;

@@ -9,13 +9,13 @@ use std::{
 
 use paystats_core::{
     config::optional,
-    domain::{AgeGroup, Dimension, PaystatScope},
+    domain::{AgeGroup, Dimension, Geometry, PaystatScope},
     load::{Counts, LoadEntity, LoadState},
     store::{GroupTotal, PageRequest, PostalCodeFilter},
 };
 use paystats_loader::LoaderConfig;
 use paystats_tests::TestBed;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The folder with the sample. Without it the test ends well, and says so; in CI it fails, so that it is not left out there unseen.
 fn sample(test: &str) -> Option<PathBuf> {
@@ -135,6 +135,37 @@ async fn the_real_geometries_come_back_byte_for_byte_and_as_valid_geojson() {
         *types.entry(geojson["type"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     assert_eq!(types, BTreeMap::from([("MultiPolygon".to_owned(), 95), ("Polygon".to_owned(), 6)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_real_geometries_are_the_same_from_geojson() {
+    let Some(folder) = sample("the story of the real geometries as GeoJSON") else { return };
+    let text = fs::read_to_string(folder.join("postal_codes.csv")).unwrap();
+    let geojson = |record: &HashMap<&str, &str>| {
+        serde_json::to_value(Geometry::from_wkb_text(record["the_geom"]).unwrap().geojson()).unwrap()
+    };
+    let features: Vec<_> = records(&text)
+        .iter()
+        .map(|record| {
+            let properties = json!({ "code": record["code"], "id": record["id"].parse::<i32>().unwrap() });
+            json!({ "type": "Feature", "properties": properties, "geometry": geojson(record) })
+        })
+        .collect();
+    let bed = TestBed::new().await;
+    let _loader = bed.start_plain_loader();
+    bed.put("codes.geojson", json!({ "type": "FeatureCollection", "features": features }).to_string());
+    let load = bed.accept(LoadEntity::PostalCodes, "codes.geojson").await;
+    let load = bed.finished(load.id).await;
+    assert_eq!((load.state, load.error), (LoadState::Succeeded, None));
+    assert_eq!(load.progress.unwrap().counts, Counts { inserted: 101, ..Counts::default() });
+
+    let page = bed.store().postal_codes.page(&PostalCodeFilter::default(), PageRequest::first(1_000)).await.unwrap();
+    let ids: Vec<_> = page.items.iter().map(|code| code.id).collect();
+    let stored = bed.store().postal_codes.geometries(&ids).await.unwrap();
+    for record in records(&text) {
+        let id = record["id"].parse::<i32>().unwrap().try_into().unwrap();
+        assert_eq!(serde_json::to_value(stored[&id].geojson()).unwrap(), geojson(&record));
+    }
 }
 
 fn polygons(geojson: &Value) -> Vec<&Value> {

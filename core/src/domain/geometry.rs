@@ -105,8 +105,15 @@ impl Geometry {
 
     /// Reads a GeoJSON geometry object.
     pub fn from_geojson(value: serde_json::Value) -> Result<Self, GeometryError> {
-        let geometry: geojson::Geometry =
-            serde_json::from_value(value).map_err(|error| GeometryError::NotGeoJson(error.to_string()))?;
+        Self::from_geojson_geometry(&serde_json::from_value(value).map_err(not_geojson)?)
+    }
+
+    /// Reads a GeoJSON geometry object from its text.
+    pub fn from_geojson_text(text: &str) -> Result<Self, GeometryError> {
+        Self::from_geojson_geometry(&serde_json::from_str(text).map_err(not_geojson)?)
+    }
+
+    fn from_geojson_geometry(geometry: &geojson::Geometry) -> Result<Self, GeometryError> {
         let shape = match &geometry.value {
             geojson::GeometryValue::Polygon { coordinates } => Shape::Polygon(json_polygon(coordinates)?),
             geojson::GeometryValue::MultiPolygon { coordinates } => Shape::MultiPolygon(MultiPolygon(
@@ -165,6 +172,10 @@ impl Geometry {
         .expect("a valid geometry has coordinates");
         (point.x(), point.y())
     }
+}
+
+fn not_geojson(error: serde_json::Error) -> GeometryError {
+    GeometryError::NotGeoJson(error.to_string())
 }
 
 impl Shape {

@@ -1,4 +1,4 @@
-//! Records of a CSV source, each with the byte and line where it starts, in constant memory.
+//! Records of a CSV source.
 //!
 //! `csv-async` parses; a guard between it and the source follows the same quoting rules to note where records start (blank
 //! lines and quoted line breaks do not fool it) and refuses a quote that is never closed: it would swallow all that follows.
@@ -13,58 +13,15 @@ use std::{
 use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Longest record, in bytes.
-const MAX_RECORD_BYTES: u64 = 8 << 20;
-
-/// Where a record starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// Byte of the source, from 0.
-    pub byte: u64,
-    /// Line of the source, from 1.
-    pub line: u64,
-}
-
-impl Start {
-    /// The start of a source.
-    pub const OF_SOURCE: Self = Self { byte: 0, line: 1 };
-}
-
-/// Why no further record can be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// The source failed.
-    #[error(transparent)]
-    Read(#[from] io::Error),
-    /// No record ends.
-    #[error("the record on line {line} is longer than {} MiB: is a quote not closed?", MAX_RECORD_BYTES >> 20)]
-    TooLong {
-        /// Line where it starts.
-        line: u64,
-    },
-    /// The source ends within quotes.
-    #[error("the record on line {line} has a quote that is not closed")]
-    Unclosed {
-        /// Line where it starts.
-        line: u64,
-    },
-}
+use super::{BYTE_ORDER_MARK, MAX_RECORD_BYTES, Record, RecordError, Start};
 
 /// Reads records one by one.
-pub struct Records<R> {
+pub struct CsvRecords<R> {
     reader: AsyncReader<Guard<R>>,
     record: ByteRecord,
 }
 
-/// A record's fields and its place.
-pub struct Record<'a> {
-    /// Where it starts.
-    pub start: Start,
-    /// Its fields, unquoted.
-    pub fields: &'a ByteRecord,
-}
-
-impl<R: AsyncRead + Unpin + Send> Records<R> {
+impl<R: AsyncRead + Unpin + Send> CsvRecords<R> {
     /// Records of `source`, whose first byte stands at `start`.
     pub fn new(source: R, start: Start) -> Self {
         let reader = AsyncReaderBuilder::new()
@@ -90,9 +47,9 @@ impl<R: AsyncRead + Unpin + Send> Records<R> {
         Ok(Some(Record { start, fields: &self.record }))
     }
 
-    /// The place in the source up to which it was read, whole records or not.
-    pub fn at(&self) -> Start {
-        self.reader.get_ref().at
+    /// The byte of the source up to which it was read, whole records or not.
+    pub fn bytes_seen(&self) -> u64 {
+        self.reader.get_ref().at.byte
     }
 }
 
@@ -126,9 +83,6 @@ struct Guard<R> {
     after_carriage_return: bool,
     refusal: Option<RecordError>,
 }
-
-/// The byte order mark that some programs put before UTF-8 text.
-const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 impl<R> Guard<R> {
     fn new(source: R, start: Start) -> Self {
@@ -213,13 +167,13 @@ mod tests {
     use super::*;
 
     async fn read(text: &[u8]) -> Vec<(u64, u64, Vec<String>)> {
-        let mut records = Records::new(text, Start::OF_SOURCE);
+        let mut records = CsvRecords::new(text, Start::OF_SOURCE);
         let mut found = Vec::new();
         while let Some(record) = records.next().await.unwrap() {
             let fields = record.fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
             found.push((record.start.byte, record.start.line, fields));
         }
-        assert_eq!(records.at().byte, text.len() as u64);
+        assert_eq!(records.bytes_seen(), text.len() as u64);
         found
     }
 
@@ -270,7 +224,7 @@ mod tests {
     }
 
     async fn refusal(text: &[u8]) -> RecordError {
-        let mut records = Records::new(text, Start::OF_SOURCE);
+        let mut records = CsvRecords::new(text, Start::OF_SOURCE);
         loop {
             match records.next().await {
                 Ok(record) => assert!(record.is_some()),
