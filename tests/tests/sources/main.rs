@@ -4,6 +4,8 @@
 mod s3_server;
 mod web_server;
 
+use std::{fs, net::IpAddr};
+
 use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use paystats_core::{
     datalake::{AllowList, DatalakeRoot, StoreOptions},
@@ -244,6 +246,37 @@ async fn web_sources_that_cannot_be_loaded_are_refused_by_name() {
     }
     assert_eq!(number_of_loads(&server).await, 0);
     assert_eq!(elsewhere.asked(), [], "nobody followed a redirect");
+}
+
+/// A name of this machine that is not `localhost`: it stands for one whose owner points it inside.
+fn name_of_this_machine() -> String {
+    let is_inside = |address: &str| match address.parse() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
+        Ok(IpAddr::V6(address)) => address.is_loopback(),
+        Err(_) => false,
+    };
+    let hosts = fs::read_to_string("/etc/hosts").unwrap();
+    let lines = hosts.lines().filter_map(|line| line.split('#').next()?.trim().split_once(char::is_whitespace));
+    let mut names = lines.filter(|(address, _)| is_inside(address)).flat_map(|(_, names)| names.split_whitespace());
+    names.find(|name| *name != "localhost").expect("/etc/hosts has a name beside localhost").to_owned()
+}
+
+#[tokio::test]
+async fn a_listed_name_that_leads_inside_is_refused_and_localhost_is_not() {
+    let web = WebServer::start().await;
+    web.put("/rows.csv", Page::of(rows(1)));
+    let port = web.address.port();
+    let name = name_of_this_machine();
+    let (inside, local) = (format!("http://{name}:{port}"), format!("http://localhost:{port}"));
+    let bed = bed_with(&format!("{inside}/,{local}/"), StoreOptions::default()).await;
+    let server = bed.start_server().await;
+
+    let source = format!("{inside}/rows.csv");
+    let refused = start(&server, "PAYSTATS", &source).await;
+    let reason = "cannot be loaded: its host has an address that is not a public one";
+    assert_eq!(refused.refusal(), format!("BAD_USER_INPUT: source '{source}' {reason}"));
+    assert_eq!(web.asked(), [], "nobody connected");
+    assert!(start(&server, "PAYSTATS", &format!("{local}/rows.csv")).await.data().is_object());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
