@@ -5,15 +5,9 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Json, Router,
-    extract::Request,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    serve::ListenerExt,
-};
+use async_graphql::ID;
+use axum::{Router, extract::Request, response::Response, serve::ListenerExt};
 use paystats_core::{bus::Bus, config::Config, datalake::Datalake, engines::Engines, store::Store};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
@@ -21,9 +15,9 @@ use tracing::{info, warn};
 
 use crate::{
     ServerConfig,
-    actions::{Actions, ErrorCode},
+    actions::{ActionError, Actions, Deadline, RejectedRows},
     graphql,
-    http::{GraphqlOptions, Types, graphql_routes, health_routes, page_routes},
+    http::{GraphqlOptions, Types, graphql_routes, health_routes, page_routes, refusal, rejections_csv_routes},
     outbox,
     watch::LoadWatch,
 };
@@ -31,6 +25,7 @@ use crate::{
 /// What the routes look at once the engines are there.
 struct Ready {
     bus: Bus,
+    actions: Actions,
     graphql: Router,
 }
 
@@ -41,7 +36,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves on `listener` until `shutdown` is cancelled, then closes subscriptions with a reason that makes clients connect
 /// elsewhere, finishes requests in flight and returns. It answers at once; until MongoDB and NATS are there, `/readyz` and
-/// `/graphql` say so.
+/// what needs them say so.
 pub async fn run(
     listener: TcpListener,
     config: Config,
@@ -61,9 +56,10 @@ pub async fn run_on(
 ) -> anyhow::Result<()> {
     let ready: Arc<OnceLock<Ready>> = Arc::default();
     let sockets = TaskTracker::new();
+    let deadline = Deadline(server.deadline);
     let background = {
         let options = GraphqlOptions { shutdown: shutdown.clone(), sockets: sockets.clone(), ..Default::default() };
-        start_when_possible(store.clone(), config, server.deadline, options, ready.clone())
+        start_when_possible(store.clone(), config, deadline, options, ready.clone())
     };
     let routes = Router::new()
         .route_service(
@@ -76,6 +72,13 @@ pub async fn run_on(
                 }
             }),
         )
+        .merge(rejections_csv_routes(deadline, {
+            let ready = ready.clone();
+            move |load| {
+                let ready = ready.clone();
+                async move { deadline.keep("try again", rejected_rows(&ready, load)).await? }
+            }
+        }))
         .merge(health_routes(move || missing(store.clone(), ready.clone())))
         .merge(page_routes(server.web_dir.clone()));
 
@@ -106,7 +109,7 @@ pub async fn run_on(
 async fn start_when_possible(
     store: Store,
     config: Config,
-    deadline: Duration,
+    deadline: Deadline,
     options: GraphqlOptions,
     ready: Arc<OnceLock<Ready>>,
 ) {
@@ -121,7 +124,7 @@ async fn start_when_possible(
     };
     let graphql = graphql_routes(schema, GraphqlOptions { types: Arc::new(types), prepare, ..options });
     // Set once: this function is called once.
-    let _ = ready.set(Ready { bus: engines.bus.clone(), graphql });
+    let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });
     info!("server is ready");
     tokio::join!(actions.watch.read(&engines), outbox::publish_forgotten(&actions));
 }
@@ -133,10 +136,18 @@ async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Respon
             Err(never) => match never {},
         };
     }
-    let code = ErrorCode::Unavailable.name();
-    let message = "the server is starting: the database or the message bus is not there yet";
-    let body = json!({ "errors": [{ "message": message, "extensions": { "code": code } }] });
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], Json(body)).into_response()
+    refusal(&starting())
+}
+
+/// The refused rows of the load with this id or number.
+async fn rejected_rows(ready: &OnceLock<Ready>, load: String) -> Result<RejectedRows, ActionError> {
+    let actions = &ready.get().ok_or_else(starting)?.actions;
+    let id = graphql::find_load_id(actions, &ID(load)).await?;
+    actions.rejected_rows(id).await
+}
+
+fn starting() -> ActionError {
+    ActionError::unavailable("the server is starting: the database or the message bus is not there yet")
 }
 
 /// The engines that do not answer now. NATS is connected to after MongoDB has answered for the first time.

@@ -87,6 +87,11 @@ impl RunningServer {
         .await;
     }
 
+    /// Where `path` is asked for.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// `GET path`.
     pub async fn get(&self, path: &str) -> Answer {
         self.ask(path, None).await
@@ -98,7 +103,7 @@ impl RunningServer {
     }
 
     async fn ask(&self, path: &str, body: Option<Value>) -> Answer {
-        let url = format!("http://{}{path}", self.address);
+        let url = self.url(path);
         // An agent a request: it keeps no connection that would have to be drained.
         let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
         let asked = spawn_blocking(move || {

@@ -261,6 +261,17 @@ impl LoadChunks {
             .map(|chunk| chunk.done))
     }
 
+    /// The columns of a load's source in order; `None` before its first chunk is there, when none of its rows can have been read.
+    pub async fn columns(&self, load: LoadId) -> Result<Option<Vec<String>>, StoreError> {
+        #[derive(Deserialize)]
+        struct Columns {
+            columns: Vec<String>,
+        }
+        let chunks = self.chunks.clone_with_type::<Columns>();
+        let first = chunks.find_one(doc! { "_id": id(load, 0) }).projection(doc! { "columns": 1 }).await?;
+        Ok(first.map(|chunk| chunk.columns))
+    }
+
     /// How often postal codes were removed since a chunk is there; `None` if it does not stand at `byte`, or may not go on.
     pub(super) async fn postal_codes_removed(
         &self,

@@ -8,10 +8,7 @@ use paystats_core::{
     datalake::{DatalakeObject, SourceFormat, TextFormat},
     domain::{Paystat, PostalCode},
     engines::{EngineError, Engines},
-    load::{
-        Load, LoadEntity, LoadEvent, LoadId, LoadState, Progress, RejectPolicy, Rejection, RejectionCount, Reverted,
-        TotalChanges,
-    },
+    load::{Load, LoadEntity, LoadEvent, LoadId, LoadState, Progress, RejectPolicy, Reverted, TotalChanges},
     store::{KeptRow, LoadFilter, NewLoad, Page, PageRequest, StoreError},
 };
 use time::OffsetDateTime;
@@ -244,21 +241,6 @@ impl Actions {
     /// The loads with these numbers, in any order.
     pub async fn loads_by_numbers(&self, numbers: &[i64]) -> Result<Vec<Load>, ActionError> {
         Ok(self.engines.store.loads.by_numbers(numbers).await?)
-    }
-
-    /// A page of a load's refused rows, by line.
-    pub async fn rejections(&self, load: LoadId, request: PageRequest) -> Result<Page<Rejection>, ActionError> {
-        Ok(self.engines.store.rejections.page(load, request).await?)
-    }
-
-    /// How many refused rows of a load are kept.
-    pub async fn count_rejections(&self, load: LoadId) -> Result<u64, ActionError> {
-        Ok(self.engines.store.rejections.count(load).await?)
-    }
-
-    /// How many rows of a load were refused, by code and column.
-    pub async fn rejection_counts(&self, load: LoadId) -> Result<Vec<RejectionCount>, ActionError> {
-        Ok(self.engines.store.load_chunks.rejection_counts(load).await?)
     }
 
     /// What a load changes in the total, by month.

@@ -1,25 +1,13 @@
 //! A field of the root that takes too long is given up, so that no request hangs on an engine that does not answer.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_graphql::{
     Error, PathSegment, ServerResult, Value, async_trait,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
 };
 
-use crate::actions::ActionError;
-
-/// The longest that a field of the root may take, and the start of a subscription.
-#[derive(Clone, Copy)]
-pub struct Deadline(pub Duration);
-
-impl Deadline {
-    /// Does `work`, unless it takes too long. `next` is what a client should do then.
-    pub async fn keep<T>(self, next: &str, work: impl Future<Output = T>) -> Result<T, ActionError> {
-        let late = |_| ActionError::unavailable(format!("no answer within {} s: {next}", self.0.as_secs_f32()));
-        tokio::time::timeout(self.0, work).await.map_err(late)
-    }
-}
+use crate::actions::Deadline;
 
 impl ExtensionFactory for Deadline {
     fn create(&self) -> Arc<dyn Extension> {

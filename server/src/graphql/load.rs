@@ -108,7 +108,8 @@ impl Load {
         Ok(connection(page, RejectionListCount(self.0.id), |rejection| key(rejection.line), Rejection::from))
     }
 
-    /// Where this server gives all kept refused rows as one CSV file, with the fields of their records.
+    /// Where this server gives all kept refused rows as one CSV file, by line: what is wrong, as in `Rejection`, then the fields of the record
+    /// under the names of the source's columns (`source.code` where the name is taken), then in `surplus` those beyond the header.
     async fn rejections_csv(&self) -> String {
         format!("/loads/{}/rejections.csv", self.0.number)
     }

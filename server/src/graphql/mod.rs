@@ -17,11 +17,11 @@ mod scalars;
 mod subscription;
 mod totals;
 
-use std::time::Duration;
-
 use async_graphql::{MergedObject, Request, SchemaBuilder};
 
-use crate::actions::Actions;
+use crate::actions::{Actions, Deadline};
+
+pub(crate) use load::find_load_id;
 
 /// Ask: postal codes, paystats, totals, loads.
 #[derive(Default, MergedObject)]
@@ -50,8 +50,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
 }
 
 /// The schema, answering by `actions`; a field of the root that takes longer than `deadline` is given up.
-pub fn schema(actions: Actions, deadline: Duration) -> Schema {
-    let deadline = deadline::Deadline(deadline);
+pub fn schema(actions: Actions, deadline: Deadline) -> Schema {
     builder().data(actions).data(deadline).extension(deadline).finish()
 }
 

@@ -4,11 +4,8 @@ use async_graphql::{Context, ID, Result, Subscription as GraphqlSubscription};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{
-    deadline::Deadline,
-    load::{LoadProgress, find_load_id},
-};
-use crate::actions::{ActionError, Actions};
+use super::load::{LoadProgress, find_load_id};
+use crate::actions::{ActionError, Actions, Deadline};
 
 /// Watch: the progress of loads.
 pub struct Subscription;

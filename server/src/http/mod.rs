@@ -1,6 +1,7 @@
-//! What the server says over HTTP, and the only code that knows HTTP: the GraphQL endpoint, the web pages and the probes.
+//! What the server says over HTTP, and the only code that knows HTTP: the GraphQL endpoint, files of rejections, the web
+//! pages and the probes.
 //!
-//! `run` merges the three routers into one and serves it. The GraphQL endpoint is our own transport, written from two specifications:
+//! `run` merges their routers into one and serves it. The GraphQL endpoint is our own transport, written from two specifications:
 //! [GraphQL over HTTP] for POST and GET, and [graphql-transport-ws] for WebSockets. It knows no schema: anything that is an
 //! [`Executor`](async_graphql::Executor) can stand behind it, and [`Types`] tell what its answers may look like.
 //!
@@ -15,7 +16,9 @@ mod graphql;
 mod health;
 mod options;
 mod pages;
+mod refusal;
 mod rejection;
+mod rejections_csv;
 mod request;
 mod response;
 #[cfg(test)]
@@ -27,4 +30,6 @@ pub use graphql::graphql_routes;
 pub use health::health_routes;
 pub use options::GraphqlOptions;
 pub use pages::page_routes;
+pub use refusal::refusal;
+pub use rejections_csv::rejections_csv_routes;
 pub use websocket::ConnectionPayload;

@@ -1,0 +1,37 @@
+//! An action's refusal as a whole HTTP response, for what is not a GraphQL answer: the status that fits its code, and the body that GraphQL
+//! errors have, so that clients need one way only to read failures.
+
+use axum::{
+    Json,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::actions::{ActionError, ErrorCode};
+
+/// Seconds after which it is worth asking again for what was unavailable.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// The response that tells `error`.
+pub fn refusal(error: &ActionError) -> Response {
+    let body = json!({ "errors": [{ "message": error.message, "extensions": { "code": error.code.name() } }] });
+    let mut response = (status(error.code), [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
+    if error.code == ErrorCode::Unavailable {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    response
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadUserInput => StatusCode::BAD_REQUEST,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
