@@ -1,14 +1,15 @@
 //! A client of the public GraphQL API, for the command line: it can do what any other client can, and no more.
 //!
 //! It speaks the graphql-transport-ws protocol (`graphql-ws` on npm), which carries queries, mutations and subscriptions alike. Each operation
-//! has a connection of its own: nothing has to be told apart by id, and whoever stops listening just hangs up.
+//! has a connection of its own: nothing has to be told apart by id, and whoever stops listening just hangs up. Files that the API names come
+//! over plain HTTP.
 
-use std::time::Duration;
+use std::{io::Read as _, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, task::spawn_blocking, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{ClientRequestBuilder, Message, http::Uri},
@@ -46,6 +47,15 @@ impl Client {
         Ok(subscription)
     }
 
+    /// Gets the file that the API names by `path`, such as `/loads/42/rejections.csv`, and hands it to `take` piece by piece, as long as that
+    /// returns `true`. An error of `take`, or of the transfer, ends it: without one the file is complete.
+    pub async fn download(&self, path: &str, take: impl FnMut(&[u8]) -> Result<bool> + Send + 'static) -> Result<()> {
+        let api = self.url.to_string();
+        let base = api.strip_suffix("/graphql").unwrap_or(&api).replacen("ws", "http", 1);
+        let url = format!("{base}{path}");
+        spawn_blocking(move || transfer(&url, take)).await?
+    }
+
     async fn connect(&self) -> Result<Subscription> {
         let request = ClientRequestBuilder::new(self.url.clone()).with_sub_protocol(PROTOCOL);
         let (socket, _) = connect_async(request).await.with_context(|| format!("connecting to {}", self.url))?;
@@ -56,6 +66,26 @@ impl Client {
             bail!("expected the server to acknowledge the connection, got {answer}");
         }
         Ok(connection)
+    }
+}
+
+fn transfer(url: &str, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
+    let config = ureq::Agent::config_builder().timeout_connect(Some(CONNECTING)).http_status_as_error(false);
+    // As the WebSocket, which knows no proxy either.
+    let agent = config.proxy(None).build().new_agent();
+    let mut answer = agent.get(url).call().with_context(|| format!("asking for {url}"))?;
+    if !answer.status().is_success() {
+        let told = answer.body_mut().read_json::<Value>().ok();
+        let errors = told.as_ref().and_then(|told| told["errors"].as_array()).map(Vec::as_slice).unwrap_or_default();
+        bail!("{url}: {} {}", answer.status(), in_words(errors));
+    }
+    let mut file = answer.into_body().into_reader();
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let length = file.read(&mut piece).context("the server broke off: the file is not complete")?;
+        if length == 0 || !take(&piece[..length])? {
+            return Ok(());
+        }
     }
 }
 
@@ -127,7 +157,12 @@ fn in_words(errors: &[Value]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::sync::{Arc, Mutex};
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
     use tokio_tungstenite::{
         accept_hdr_async,
         tungstenite::handshake::server::{ErrorResponse, Request, Response},
@@ -205,5 +240,66 @@ mod tests {
             let told = client.query("mutation { startLoad }", json!({})).await.unwrap_err().to_string();
             assert_eq!(told, "no such file (NOT_FOUND)");
         }
+    }
+
+    /// Answers one HTTP request with `answer`, and hangs up.
+    async fn serve_file_once(answer: &'static str) -> (Client, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(&format!("ws://{}/stats/graphql", listener.local_addr().unwrap())).unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(request[..length].to_vec()).unwrap()
+        });
+        (client, server)
+    }
+
+    /// What was taken of a file, and how its transfer ended.
+    async fn download(client: &Client) -> (String, Result<()>) {
+        let taken = Arc::new(Mutex::new(String::new()));
+        let take = {
+            let taken = taken.clone();
+            move |piece: &[u8]| {
+                taken.lock().unwrap().push_str(str::from_utf8(piece)?);
+                Ok(true)
+            }
+        };
+        let ended = client.download("/a.csv", take).await;
+        (taken.lock().unwrap().clone(), ended)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_asked_for_beside_the_api() {
+        let (client, server) =
+            serve_file_once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na,b\r\n1\r\n\n\r\n0\r\n\r\n")
+                .await;
+        let (taken, ended) = download(&client).await;
+        ended.unwrap();
+        assert_eq!(taken, "a,b\n");
+        let request = server.await.unwrap();
+        assert!(request.starts_with("GET /stats/a.csv HTTP/1.1\r\n"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_breaks_off_is_an_error() {
+        let (client, _server) =
+            serve_file_once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na,b\r\n").await;
+        let (taken, ended) = download(&client).await;
+        assert_eq!(taken, "a,b");
+        assert_eq!(ended.unwrap_err().to_string(), "the server broke off: the file is not complete");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_refused_is_told_by_its_error() {
+        let (client, _server) = serve_file_once(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 77\r\n\r\n\
+             {\"errors\":[{\"extensions\":{\"code\":\"UNAVAILABLE\"},\"message\":\"try again soon\"}]}",
+        )
+        .await;
+        let (taken, ended) = download(&client).await;
+        let told = ended.unwrap_err().to_string();
+        assert!(taken.is_empty() && told.ends_with("503 Service Unavailable try again soon (UNAVAILABLE)"), "{told}");
     }
 }

@@ -1,4 +1,4 @@
-//! Starts loads and watches them, through the public API: what `paystats load` and the demo have in common.
+//! Starts loads, repeats them, takes them back and watches them, through the public API: what the commands and the demo have in common.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,26 @@ use tokio::time::{sleep, timeout};
 
 use crate::{client::Client, progress::ProgressDisplay};
 
-const START: &str = "mutation ($input: StartLoadInput!) { startLoad(input: $input) { load { id number } } }";
+const START: &str = "mutation ($input: StartLoadInput!) {
+    done: startLoad(input: $input) { load { id number entity source dryRun state } }
+}";
+
+const RETRY: &str = "mutation ($input: RetryLoadInput!) {
+    done: retryLoad(input: $input) { load { id number entity source dryRun state } }
+}";
+
+const CANCEL: &str = "mutation ($input: CancelLoadInput!) {
+    done: cancelLoad(input: $input) { load { id number entity source dryRun state } }
+}";
+
+const UNDO: &str = "mutation ($input: UndoLoadInput!) {
+    done: undoLoad(input: $input) { load { id number entity source dryRun state } }
+}";
 
 const WATCH: &str = "subscription ($id: ID!, $afterSeq: Int) {
     loadProgress(id: $id, afterSeq: $afterSeq) {
-        seq state error rowsRead rowsInserted rowsUpdated rowsUnchanged rowsRejected fraction rowsPerSecond etaSeconds
+        seq state error rowsRead rowsInserted rowsUpdated rowsUnchanged rowsRejected rowsReverted rowsKept
+        fraction rowsPerSecond etaSeconds
     }
 }";
 
@@ -29,28 +44,50 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// After this time without a change the subscription is made anew: a connection that broke without a word looks the same as a load that waits.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// A load that the server accepted.
+/// A load that the server accepted, and where it stood when the server spoke of it.
 #[derive(Debug)]
 pub(crate) struct AcceptedLoad {
     pub(crate) id: String,
     pub(crate) number: i64,
+    /// One of the API's `LoadEntity`.
+    pub(crate) entity: String,
+    /// Path inside the data lake.
+    pub(crate) source: String,
+    pub(crate) is_dry_run: bool,
+    pub(crate) state: LoadState,
 }
 
-/// Starts a load of `source`, a path inside the data lake. `entity` is one of the API's `LoadEntity`. A load that was started with the same
-/// `idempotency_key` is answered again.
-pub(crate) async fn start(
-    client: &Client,
-    entity: &str,
-    source: &str,
-    idempotency_key: Option<&str>,
-) -> Result<AcceptedLoad> {
-    let input = json!({ "entity": entity, "source": source, "idempotencyKey": idempotency_key });
-    let answer = client.query(START, json!({ "input": input })).await?;
-    let load = &answer["startLoad"]["load"];
-    Ok(AcceptedLoad {
-        id: load["id"].as_str().context("the server accepted a load without an id")?.to_owned(),
-        number: load["number"].as_i64().context("the server accepted a load without a number")?,
-    })
+/// Starts a load; `input` is the API's `StartLoadInput`.
+pub(crate) async fn start(client: &Client, input: Value) -> Result<AcceptedLoad> {
+    change(client, START, input).await
+}
+
+/// Repeats a load as a new one; `input` is the API's `RetryLoadInput`.
+pub(crate) async fn retry(client: &Client, input: Value) -> Result<AcceptedLoad> {
+    change(client, RETRY, input).await
+}
+
+/// Stops the load with this id or number.
+pub(crate) async fn cancel(client: &Client, id: &str) -> Result<AcceptedLoad> {
+    change(client, CANCEL, json!({ "id": id })).await
+}
+
+/// Takes back the load with this id or number.
+pub(crate) async fn undo(client: &Client, id: &str) -> Result<AcceptedLoad> {
+    change(client, UNDO, json!({ "id": id })).await
+}
+
+async fn change(client: &Client, mutation: &str, input: Value) -> Result<AcceptedLoad> {
+    let mut answer = client.query(mutation, json!({ "input": input })).await?;
+    let mut load = answer["done"]["load"].take();
+    let mut text = |field: &str| match load[field].take() {
+        Value::String(text) => Ok(text),
+        other => bail!("the server answered with a load whose {field} is {other}"),
+    };
+    let (id, entity, source) = (text("id")?, text("entity")?, text("source")?);
+    let number = load["number"].as_i64().context("the server answered with a load without a number")?;
+    let state = serde_json::from_value(load["state"].take()).context("the server answered with a state of its own")?;
+    Ok(AcceptedLoad { id, number, entity, source, is_dry_run: load["dryRun"] == true, state })
 }
 
 /// Shows the progress of a load until it ends; returns its last `LoadProgress`. A lost connection is replaced, within limits, and the new one
@@ -152,7 +189,14 @@ mod tests {
     async fn a_watcher_whose_connection_is_lost_goes_on_after_what_it_saw() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(&format!("ws://{}/graphql", listener.local_addr().unwrap())).unwrap();
-        let load = AcceptedLoad { id: "Load:a".to_owned(), number: 1 };
+        let load = AcceptedLoad {
+            id: "Load:a".to_owned(),
+            number: 1,
+            entity: "PAYSTATS".to_owned(),
+            source: "a.csv".to_owned(),
+            is_dry_run: false,
+            state: LoadState::Queued,
+        };
         let mut display = ProgressDisplay::new("test".to_owned());
         let (last, asked) = tokio::join!(watch(&client, &load, &mut display), async {
             let first = answer_once(&listener, json!({ "seq": 3, "state": "LOADING" })).await;

@@ -1,6 +1,6 @@
 //! The signals by which a person or a supervisor ends the process.
 
-use std::io;
+use std::{io, process::ExitCode};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -17,6 +17,17 @@ pub(crate) enum Stop {
     Interrupt,
     /// For this process alone.
     Terminate,
+}
+
+impl Stop {
+    /// How a shell tells that a signal ended a command: 128 and the signal's number.
+    pub(crate) fn exit_code(self) -> ExitCode {
+        let signal = match self {
+            Self::Interrupt => SignalKind::interrupt(),
+            Self::Terminate => SignalKind::terminate(),
+        };
+        ExitCode::from(128 | signal.as_raw_value() as u8)
+    }
 }
 
 impl StopSignals {

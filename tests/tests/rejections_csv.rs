@@ -195,10 +195,10 @@ async fn a_file_is_cut_off_where_mongodb_dies_and_refused_afterwards() {
     let engines = tempfile::tempdir().unwrap();
     let (mongod, nats_server) = tokio::join!(start_mongod(engines.path()), start_nats(engines.path()));
     let urls = EngineUrls { mongodb_uri: mongod.uri(), nats_url: nats_server.url() };
-    let (config, _folder) = fresh_config(&urls);
+    let (config, folder) = fresh_config(&urls);
     let server = RunningServer::start(config.clone(), std::time::Duration::from_secs(30)).await;
     server.ready().await;
-    std::fs::write(config.datalake.join("rows.csv"), paystats(["x"])).unwrap();
+    std::fs::write(folder.path().join("lake/rows.csv"), paystats(["x"])).unwrap();
     let start = r#"mutation { startLoad(input: { entity: PAYSTATS, source: "rows.csv" }) { load { number } } }"#;
     server.graphql(start, json!({})).await.data();
 

@@ -2,25 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use indicatif::HumanCount;
-use serde_json::{Value, json};
+use paystats_core::load::LoadState;
+use serde_json::json;
 
-use super::{
-    ENTITIES,
-    api::Server,
-    api_names,
-    output::{cell, visible},
-};
-use crate::{
-    client::Client,
-    loads::{self, AcceptedLoad},
-    progress::ProgressDisplay,
-    terminal::say,
-};
-
-const REJECTIONS: &str = "query ($id: ID!) { load(id: $id) { rejections(first: 5) { nodes { line column reason } } } }";
+use super::{ENTITIES, ON_REJECT, api::Server, api_names, follow::follow};
+use crate::{loads, terminal::say};
 
 #[derive(Debug, Args)]
 pub(super) struct Load {
@@ -29,10 +17,22 @@ pub(super) struct Load {
     /// What its rows are
     #[arg(long, value_parser = api_names(ENTITIES))]
     entity: String,
+    /// Only tell what the load would do, and write no row
+    #[arg(long)]
+    dry_run: bool,
+    /// What a refused row means: skip loads the others, abort fails the load, and nothing of it is left
+    #[arg(long, value_name = "POLICY", default_value = "skip", value_parser = api_names(ON_REJECT))]
+    on_reject: String,
+    /// Fail the load, so that nothing of it is left, if more rows than this are refused
+    #[arg(long, value_name = "N")]
+    max_rejected: Option<u64>,
+    /// Fail the load, so that nothing of it is left, if a greater share of its rows than this is refused, 0 to 1
+    #[arg(long, value_name = "R", value_parser = ratio)]
+    max_rejected_ratio: Option<f64>,
     /// A name for this request, 1 to 200 bytes: asked again with the same key, the same load is answered
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Show the progress until the load ends, then a summary
+    /// Show the progress until the load ends, then a summary; Ctrl-C stops watching, and the load goes on
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -42,51 +42,37 @@ pub(super) struct Load {
 impl Load {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let client = &self.server.client;
-        let load = loads::start(client, &self.entity, &self.source, self.idempotency_key.as_deref()).await?;
+        let input = json!({
+            "entity": self.entity,
+            "source": self.source,
+            "dryRun": self.dry_run,
+            "onReject": self.on_reject,
+            "maxRejected": self.max_rejected,
+            "maxRejectedRatio": self.max_rejected_ratio,
+            "idempotencyKey": self.idempotency_key,
+        });
+        let load = loads::start(client, input).await?;
         say(format_args!("load #{} ({}) accepted", load.number, load.id));
-        if self.watch {
-            self.watch(&load).await?;
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    async fn watch(&self, load: &AcceptedLoad) -> Result<()> {
-        let mut display = ProgressDisplay::new(format!("load #{} of {}", load.number, visible(&self.source)));
-        let last = loads::watch(&self.server.client, load, &mut display).await?;
-        let succeeded = last["state"] == "SUCCEEDED";
-        display.finish(if succeeded { "done" } else { "failed" });
-        if last["rowsRead"].as_u64().unwrap_or(0) > 0 || succeeded {
-            say(counts(&last));
-        }
-        if last["rowsRejected"].as_u64().unwrap_or(0) > 0 {
-            say(first_rejections(&self.server.client, load).await?);
-        }
-        if !succeeded {
-            bail!("load #{} failed: {}", load.number, last["error"].as_str().unwrap_or("no reason was given"));
-        }
-        Ok(())
+        if self.watch { follow(client, &load, LoadState::Succeeded).await } else { Ok(ExitCode::SUCCESS) }
     }
 }
 
-fn counts(progress: &Value) -> String {
-    let count = |field: &str| HumanCount(progress[field].as_u64().unwrap_or(0));
-    format!(
-        "  inserted   {}\n  updated    {}\n  unchanged  {}\n  rejected   {}",
-        count("rowsInserted"),
-        count("rowsUpdated"),
-        count("rowsUnchanged"),
-        count("rowsRejected")
-    )
+/// JSON has no word for what is no number: it would be left out, and the load would bear everything.
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.0..=1.0).contains(&ratio) { Ok(ratio) } else { Err("it is not between 0 and 1".to_owned()) }
 }
 
-async fn first_rejections(client: &Client, load: &AcceptedLoad) -> Result<String> {
-    let answer = client.query(REJECTIONS, json!({ "id": load.id })).await?;
-    let rejections = answer["load"]["rejections"]["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let line = |rejection: &Value| {
-        let column = rejection["column"].as_str().map(|column| format!(", {column}")).unwrap_or_default();
-        visible(&format!("    line {}{column}: {}", rejection["line"], cell(&rejection["reason"])))
-    };
-    let mut lines: Vec<_> = rejections.iter().map(line).collect();
-    lines.push(format!("  `paystats rejections {}` lists all rejections", load.number));
-    Ok(lines.join("\n"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_a_share() {
+        assert_eq!(ratio("0.25"), Ok(0.25));
+        assert_eq!((ratio("0"), ratio("1")), (Ok(0.0), Ok(1.0)));
+        for wrong in ["-0.1", "1.1", "NaN", "inf", "5 %", ""] {
+            assert!(ratio(wrong).is_err(), "{wrong}");
+        }
+    }
 }

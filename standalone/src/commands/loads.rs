@@ -16,8 +16,11 @@ use super::{
 const LOADS: &str = "query ($filter: LoadFilter, $first: Int!, $after: String) {
     loads(filter: $filter, first: $first, after: $after) {
         nodes {
-            id number entity source sourceSizeBytes state error createdAt startedAt finishedAt
-            progress { rowsRead rowsInserted rowsUpdated rowsUnchanged rowsRejected rowsTotal fraction }
+            id number entity source sourceSizeBytes dryRun onReject maxRejected maxRejectedRatio onlyRejected retryOf { number }
+            state error createdAt startedAt finishedAt
+            progress {
+                rowsRead rowsInserted rowsUpdated rowsUnchanged rowsRejected rowsReverted rowsKept rowsTotal fraction
+            }
         }
         pageInfo { hasNextPage endCursor }
     }
@@ -65,7 +68,7 @@ fn row(load: &Value) -> [String; 7] {
         format!("#{}", load["number"]),
         name_here(&cell(&load["entity"])),
         cell(&load["source"]),
-        name_here(&cell(&load["state"])),
+        format!("{}{}", name_here(&cell(&load["state"])), if load["dryRun"] == true { " (dry run)" } else { "" }),
         cell(&load["progress"]["rowsRead"]),
         cell(&load["progress"]["rowsRejected"]),
         to_the_second(&cell(&load["createdAt"])),

@@ -1,13 +1,17 @@
-//! What `paystats` can do: a file a command, and what those that ask a server share (`api`, `output`).
+//! What `paystats` can do: a file a command, and what those that ask a server share (`api`, `follow`, `output`).
 
 mod api;
+mod cancel;
 mod engines_exec;
+mod follow;
 mod generate;
 mod load;
 mod loads;
 mod output;
 mod rejections;
+mod retry;
 mod run;
+mod undo;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -17,7 +21,9 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use self::{generate::Generate, load::Load, loads::Loads, rejections::Rejections};
+use self::{
+    cancel::Cancel, generate::Generate, load::Load, loads::Loads, rejections::Rejections, retry::Retry, undo::Undo,
+};
 
 /// Card payments by place, month, age and gender: a GraphQL API with its loader, on one machine.
 #[derive(Debug, Parser)]
@@ -38,6 +44,20 @@ enum Command {
     ///
     /// Exits with 0 if the load was accepted or, with --watch, succeeded; with 1 if it failed. Loading a file again changes nothing.
     Load(Load),
+    /// Stop a load and take back what it wrote
+    ///
+    /// Rows that were changed since, by newer loads or edits, stay. Exits with 0 if the load is being taken back or, with --watch, ended as
+    /// cancelled.
+    Cancel(Cancel),
+    /// Repeat a load that failed, was cancelled or undone, as a new load of its source as it is now
+    ///
+    /// Exits with 0 if the new load was accepted or, with --watch, succeeded; with 1 if it failed, or if there is nothing to repeat.
+    Retry(Retry),
+    /// Take back a load that has succeeded: rows that it inserted go, rows that it replaced return
+    ///
+    /// Rows that were changed since, by newer loads or edits, stay. Exits with 0 if the load is being taken back or, with --watch, ended as
+    /// undone.
+    Undo(Undo),
     /// List the loads of a running server, the newest first
     Loads(Loads),
     /// List the rows that a load refused, and why
@@ -67,6 +87,9 @@ impl Cli {
         match self.command {
             Command::Run => run::run().await,
             Command::Load(load) => load.run().await.map_err(api::explained),
+            Command::Cancel(cancel) => cancel.run().await.map_err(api::explained),
+            Command::Retry(retry) => retry.run().await.map_err(api::explained),
+            Command::Undo(undo) => undo.run().await.map_err(api::explained),
             Command::Loads(loads) => loads.run().await.map_err(api::explained),
             Command::Rejections(rejections) => rejections.run().await.map_err(api::explained),
             Command::Generate(generate) => generate.run(),
@@ -79,7 +102,10 @@ impl Cli {
 const ENTITIES: &[&str] = &["postal-codes", "paystats"];
 
 /// The API's `LoadState` as it is written here.
-const STATES: &[&str] = &["queued", "planning", "loading", "succeeded", "failed"];
+const STATES: &[&str] = &["queued", "planning", "loading", "reverting", "succeeded", "failed", "cancelled", "undone"];
+
+/// The API's `OnReject` as it is written here.
+const ON_REJECT: &[&str] = &["skip", "abort"];
 
 /// Takes one of `names`, yields the API's name for it: `postal-codes` is `POSTAL_CODES`.
 fn api_names(names: &'static [&'static str]) -> impl TypedValueParser<Value = String> {
@@ -103,11 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn names_lead_to_the_api_and_back() {
-        for name in ENTITIES.iter().chain(STATES) {
-            let there = api_names(ENTITIES).parse_ref(&Cli::command(), None, name.as_ref());
-            let there = there.or_else(|_| api_names(STATES).parse_ref(&Cli::command(), None, name.as_ref())).unwrap();
-            assert_eq!(name_here(&there), *name);
+    fn names_are_those_of_the_api() {
+        let schema = include_str!("../../../schema.graphql");
+        for (name, names) in [("LoadEntity", ENTITIES), ("LoadState", STATES), ("OnReject", ON_REJECT)] {
+            let values = schema.split_once(&format!("enum {name} {{")).unwrap().1.split_once('}').unwrap().0;
+            let is_name =
+                |line: &&str| line.chars().all(|character| character.is_ascii_uppercase() || character == '_');
+            let there = values.lines().map(str::trim).filter(|line| !line.is_empty()).filter(is_name);
+            let here =
+                names.iter().map(|name| api_names(names).parse_ref(&Cli::command(), None, name.as_ref()).unwrap());
+            assert_eq!(here.collect::<Vec<_>>(), there.clone().collect::<Vec<_>>());
+            assert!(there.map(name_here).eq(names.iter().copied()));
         }
     }
 }

@@ -1,17 +1,18 @@
-//! What commands print for people and for other programs: tables and CSV on standard output.
+//! What commands print for people and for other programs: tables, counts and files on standard output.
 
 use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::{Context as _, Result};
+use indicatif::HumanCount;
 use serde_json::Value;
 
 /// Longest value in a table, in characters.
 const LONGEST_CELL: usize = 48;
 
 /// Prints to standard output. `false`: whoever read it has gone (`paystats loads | head`), and there is no reason to go on.
-pub(super) fn print(text: &str) -> Result<bool> {
+pub(super) fn print(text: impl AsRef<[u8]>) -> Result<bool> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).context("writing to standard output"),
@@ -81,13 +82,12 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// A record of a CSV file, with its line break. Fields are quoted where they have to be (RFC 4180).
-pub(super) fn csv_record<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
-    let quoted = |field: &str| match field.contains([',', '"', '\r', '\n']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.to_owned(),
-    };
-    fields.into_iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
+/// Counts under each other: `  inserted   12`.
+pub(super) fn counts<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> String {
+    let counts: Vec<_> = counts.into_iter().collect();
+    let width = counts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let line = |(name, count)| format!("  {name:width$}  {}", HumanCount(count));
+    counts.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -112,10 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_fields_are_quoted_where_they_have_to_be() {
-        assert_eq!(
-            csv_record(["3", "", "a,b", "say \"x\"", "two\nlines"]),
-            "3,,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\"\n"
-        );
+    fn counts_line_up() {
+        assert_eq!(counts([("read", 1_200), ("taken back", 3)]), "  read        1,200\n  taken back  3");
     }
 }

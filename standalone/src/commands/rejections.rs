@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::{Pages, Server},
-    output::{Table, cell, csv_record, print},
+    output::{Table, cell, print},
 };
 
 const REJECTIONS: &str = "query ($id: ID!, $first: Int!, $after: String) {
@@ -20,13 +20,15 @@ const REJECTIONS: &str = "query ($id: ID!, $first: Int!, $after: String) {
     }
 }";
 
+const FILE: &str = "query ($id: ID!) { load(id: $id) { rejectionsCsv } }";
+
 const COLUMNS: [&str; 5] = ["line", "column", "code", "value", "reason"];
 
 #[derive(Debug, Args)]
 pub(super) struct Rejections {
     /// The load's number, such as 42, or its id
     load: String,
-    /// Print CSV with a header and whole values, instead of a table
+    /// Print the server's file of rejections instead of a table: CSV with whole values and the fields of each row's record
     #[arg(long)]
     csv: bool,
     #[command(flatten)]
@@ -35,24 +37,28 @@ pub(super) struct Rejections {
 
 impl Rejections {
     pub(super) async fn run(self) -> Result<ExitCode> {
+        let printed = if self.csv { self.print_file().await } else { self.print_table().await };
+        printed.with_context(|| format!("load {}", self.load))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn print_file(&self) -> Result<()> {
+        let client = &self.server.client;
+        let answer = client.query(FILE, json!({ "id": self.load })).await?;
+        let path = answer["load"]["rejectionsCsv"].as_str().context("the server knows no such load")?;
+        client.download(path, |piece| print(piece)).await
+    }
+
+    async fn print_table(&self) -> Result<()> {
         let variables = json!({ "id": self.load });
         let mut pages = Pages::new(&self.server.client, REJECTIONS, variables, "/load/rejections", u64::MAX);
         let mut table = Table::new(COLUMNS);
-        let mut csv = csv_record(COLUMNS);
-        while let Some(rejections) = pages.next().await.with_context(|| format!("load {}", self.load))? {
-            let rows: Vec<_> = rejections.iter().map(row).collect();
-            let text = match self.csv {
-                true => {
-                    csv.extend(rows.iter().map(|row| csv_record(row.each_ref().map(String::as_str))));
-                    std::mem::take(&mut csv)
-                }
-                false => table.lines(&rows),
-            };
-            if !print(&text)? {
+        while let Some(rejections) = pages.next().await? {
+            if !print(table.lines(&rejections.iter().map(row).collect::<Vec<_>>()))? {
                 break;
             }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }
 

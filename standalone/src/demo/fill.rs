@@ -87,7 +87,8 @@ impl DemoLoad {
 
     /// Starts the load, or finds it running, and watches it until it ends.
     async fn run(&self, client: &Client) -> Result<()> {
-        let load = loads::start(client, self.entity, self.source, Some(self.key)).await;
+        let input = json!({ "entity": self.entity, "source": self.source, "idempotencyKey": self.key });
+        let load = loads::start(client, input).await;
         let load = load.with_context(|| format!("starting the load of {}", self.source))?;
 
         let mut display = ProgressDisplay::new(format!("demo: load #{} of {}", load.number, self.source));

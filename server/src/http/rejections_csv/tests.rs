@@ -7,7 +7,7 @@ use axum::{
 };
 use csv_async::{AsyncReaderBuilder, StringRecord};
 use futures_util::TryStreamExt as _;
-use paystats_core::load::{Load, LoadEntity, LoadId, LoadState, RejectPolicy, RejectionCode, Reverted};
+use paystats_core::load::{Load, LoadEntity, LoadId, LoadState, RejectPolicy, RejectionCode};
 use time::OffsetDateTime;
 use tower::ServiceExt;
 
@@ -34,7 +34,7 @@ fn load(state: LoadState) -> Load {
         progress: None,
         cut: None,
         plan: None,
-        reverted: Reverted::default(),
+        undo_until: OffsetDateTime::UNIX_EPOCH,
         created_at: OffsetDateTime::UNIX_EPOCH,
         started_at: None,
         finished_at: None,
