@@ -1,11 +1,16 @@
 /** The start page in Chromium: empty, filled, failing; light, dark and on a phone. */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { openPage, underPolicy } from "./browser.js";
 import { paystatsCsv, postalCodesCsv } from "./files.js";
 import { type Paystats, screenshotPath, startChromium, startPaystats } from "./harness.js";
-import { load } from "./loads.js";
+import { assertSuccessfulLife, load, START_LOAD, type StartedLoad, watch, webSocketClient } from "./loads.js";
+
+interface Started {
+  startLoad: { load: StartedLoad };
+}
 
 describe("the start page", () => {
   let paystats: Paystats;
@@ -107,6 +112,39 @@ describe("the start page", () => {
     await page.getByRole("button", { name: "Try again" }).click();
     await page.locator("#amount", { hasText: "12,957.00" }).waitFor();
     await page.getByRole("alert").waitFor({ state: "hidden" });
+    await close();
+  });
+
+  test("tells dry runs and loads that were taken back from those that stand", async () => {
+    const bad = paystatsCsv(2, 5_001).replace("2015-02-01", "tomorrow");
+    await paystats.putFile("bad.csv", bad);
+    const input = { entity: "PAYSTATS", source: "bad.csv" };
+    const dryRun = await paystats.ask<Started>(START_LOAD, { input: { ...input, dryRun: true } });
+    const undone = await paystats.ask<Started>(START_LOAD, { input });
+    const client = webSocketClient(paystats);
+    assertSuccessfulLife(await watch(client, dryRun.startLoad.load.id));
+    assertSuccessfulLife(await watch(client, undone.startLoad.load.id));
+    await paystats.ask("mutation ($input: UndoLoadInput!) { undoLoad(input: $input) { load { state } } }", {
+      input: { id: undone.startLoad.load.id },
+    });
+    assert.equal((await watch(client, undone.startLoad.load.id)).at(-1)?.state, "UNDONE");
+    await client.dispose();
+
+    const { page, assertWellBehaved, close } = await openPage(browser, paystats.origin);
+    await page.goto("/");
+    await page.locator("#amount", { hasText: "12,957.00" }).waitFor();
+    const rows = await page.locator("#loads tr").allInnerTexts();
+    assert.match(rows[0] ?? "", /#\d+\s+bad\.csv\s+paystats\s+undone\s+2\s+1/);
+    assert.match(rows[1] ?? "", /#\d+\s+bad\.csv\s+paystats, dry run\s+succeeded\s+2\s+1/);
+    const downloading = page.waitForEvent("download");
+    await page.locator("#loads tr").first().getByRole("link", { name: "1" }).click();
+    const download = await downloading;
+    assert.equal(download.suggestedFilename(), `load-${undone.startLoad.load.number}-rejections.csv`);
+    const [header, row] = (await readFile(await download.path(), "utf8")).split("\n");
+    assert.match(header ?? "", /^line,column,code,value,reason,amount,p_month,/);
+    assert.match(row ?? "", /^3,p_month,INVALID_MONTH,tomorrow,.*,10\.5,tomorrow,/);
+    await page.screenshot({ path: screenshotPath("start-page-undone"), fullPage: true });
+    assertWellBehaved();
     await close();
   });
 });

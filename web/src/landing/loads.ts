@@ -23,21 +23,29 @@ function row(load: Load): HTMLElement {
     "tr",
     {},
     build("td", { class: "name" }, `#${load.number}`),
-    build("td", { class: "source" }, load.source, build("span", { class: "entity" }, ENTITY[load.entity])),
+    build("td", { class: "source" }, load.source, build("span", { class: "entity" }, entity(load))),
     build("td", { class: "outcome" }, state(load)),
     build("td", { class: "number", "data-unit": "rows" }, formatCount(rowsRead)),
     build(
       "td",
       { class: rowsRejected > 0 ? "number rejected" : "number", "data-unit": "rejected" },
-      formatCount(rowsRejected),
+      rowsRejected > 0
+        ? build("a", { href: load.rejectionsCsv }, formatCount(rowsRejected))
+        : formatCount(rowsRejected),
     ),
     build("td", { class: "moment" }, build("time", { datetime: load.createdAt }, formatMoment(load.createdAt))),
   );
 }
 
+function entity({ entity, dryRun }: Load): string {
+  return ENTITY[entity] + (dryRun ? ", dry run" : "");
+}
+
 function state(load: Load): HTMLElement {
   const { fraction } = load.progress;
   const running = isRunning(load);
-  const text = formatState(load.state) + (running && fraction !== null ? ` ${formatFraction(fraction)}` : "");
+  // While a load is taken back, the fraction still tells how far it had come.
+  const comes = running && load.state !== "REVERTING" && fraction !== null;
+  const text = formatState(load.state) + (comes ? ` ${formatFraction(fraction)}` : "");
   return build("span", { class: "state", "data-state": running ? "RUNNING" : load.state }, text);
 }

@@ -13,18 +13,33 @@ export interface Load {
   number: number;
   entity: "POSTAL_CODES" | "PAYSTATS";
   source: string;
+  /** It only told what it would do. */
+  dryRun: boolean;
   state: LoadState;
   createdAt: string;
+  /** Path of the file of its refused rows. */
+  rejectionsCsv: string;
   progress: { rowsRead: number; rowsRejected: number; fraction: number | null };
 }
 
-export type LoadState = "QUEUED" | "PLANNING" | "LOADING" | "SUCCEEDED" | "FAILED";
+export type LoadState =
+  | "QUEUED"
+  | "PLANNING"
+  | "LOADING"
+  | "REVERTING"
+  | "SUCCEEDED"
+  | "FAILED"
+  | "CANCELLED"
+  | "UNDONE";
 
 const OVERVIEW = `query Overview {
   total { amount count }
   postalCodes(first: 1) { totalCount }
   loads(first: 5) {
-    nodes { id number entity source state createdAt progress { rowsRead rowsRejected fraction } }
+    nodes {
+      id number entity source dryRun state createdAt rejectionsCsv
+      progress { rowsRead rowsRejected fraction }
+    }
   }
 }`;
 
@@ -32,4 +47,5 @@ export const askOverview = () => ask<Overview>(OVERVIEW);
 
 export const isEmpty = ({ total, postalCodes }: Overview) => total.count === 0 && postalCodes.totalCount === 0;
 
-export const isRunning = ({ state }: Load) => ["QUEUED", "PLANNING", "LOADING"].includes(state);
+/** Whether its state changes by itself. */
+export const isRunning = ({ state }: Load) => ["QUEUED", "PLANNING", "LOADING", "REVERTING"].includes(state);
