@@ -10,19 +10,24 @@
 //! | `PAYSTATS_REAL_DATA` | folder with the real sample | unset: its tests say that they were not run |
 //! | `PAYSTATS_LOG` | what a failed test shows of the logs | `warn` |
 
+mod api;
 mod bed;
 mod engines;
 mod eventually;
 mod filters;
 mod loader;
+mod process;
+mod proxy;
 mod server;
 pub mod sources;
 mod watch;
 
+pub use api::{Answer, Api, Subscription};
 pub use bed::{TestBed, fresh_config, load_numbered, write_batch};
 pub use engines::EngineUrls;
 pub use eventually::{PATIENCE, eventually};
 pub use filters::RandomFilter;
 pub use loader::{LoaderProcess, RunningLoader};
-pub use server::{Answer, Commands, RunningServer, Subscription};
+pub use proxy::{Proxy, Traffic};
+pub use server::{Commands, RunningServer, ServerProcess};
 pub use watch::Watch;

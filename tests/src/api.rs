@@ -1,0 +1,151 @@
+//! The public API, asked over HTTP and WebSockets as any client asks.
+
+use std::net::SocketAddr;
+
+use paystats_standalone::client;
+use serde_json::{Value, json};
+use tokio::{task::spawn_blocking, time::timeout};
+use ureq::http::HeaderMap;
+
+use crate::{PATIENCE, eventually};
+
+/// The API of one server.
+#[derive(Clone, Copy, Debug)]
+pub struct Api {
+    address: SocketAddr,
+}
+
+impl Api {
+    /// The API of the server that listens there.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(&self) {
+        eventually("a ready server", async || match self.get("/readyz").await {
+            ready if ready.status == 200 => Ok(()),
+            waiting => Err(waiting),
+        })
+        .await;
+    }
+
+    /// Waits until it says that it waits for exactly these engines.
+    pub async fn waits_for(&self, engines: &[&str]) {
+        eventually("a server that is not ready", async || match self.get("/readyz").await {
+            waiting if waiting.status == 503 && waiting.body["waitingFor"] == json!(engines) => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+
+    /// Where `path` is asked for.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// `GET path`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(path, None).await.unwrap()
+    }
+
+    /// Runs a query or a mutation, by POST.
+    pub async fn graphql(&self, query: &str, variables: Value) -> Answer {
+        self.try_graphql(query, variables).await.unwrap()
+    }
+
+    /// The same on a server that may die meanwhile.
+    pub async fn try_graphql(&self, query: &str, variables: Value) -> Result<Answer, ureq::Error> {
+        self.ask("/graphql", Some(json!({ "query": query, "variables": variables }))).await
+    }
+
+    async fn ask(&self, path: &str, body: Option<Value>) -> Result<Answer, ureq::Error> {
+        let url = self.url(path);
+        // An agent a request: it keeps no connection that would have to be drained.
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
+        let asked = spawn_blocking(move || {
+            let agent = agent.new_agent();
+            let (head, mut body) = match body {
+                Some(body) => agent.post(url).send_json(body)?,
+                None => agent.get(url).call()?,
+            }
+            .into_parts();
+            let text = body.read_to_string()?;
+            let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            Ok::<_, ureq::Error>(Answer { status: head.status.as_u16(), headers: head.headers, body })
+        });
+        asked.await.unwrap()
+    }
+
+    /// Starts a subscription.
+    pub async fn subscribe(&self, query: &str, variables: Value) -> Subscription {
+        let client = client::Client::new(&format!("ws://{}/graphql", self.address)).unwrap();
+        Subscription(client.subscribe(query, variables).await.unwrap())
+    }
+}
+
+/// What the server answered over HTTP.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body as JSON; as a string where it is something else.
+    pub body: Value,
+}
+
+impl Answer {
+    /// What was asked for. Panics if there are errors, and shows them.
+    #[track_caller]
+    pub fn data(&self) -> &Value {
+        assert!(self.body["errors"].is_null(), "the server answered with errors: {self:?}");
+        &self.body["data"]
+    }
+
+    /// The code of the first error. Panics if there is none.
+    #[track_caller]
+    pub fn code(&self) -> &str {
+        self.body["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error with a code: {self:?}"))
+    }
+
+    /// The first error as `CODE: message`. Panics if there is none.
+    #[track_caller]
+    pub fn refusal(&self) -> String {
+        let message = self.body["errors"][0]["message"].as_str();
+        format!("{}: {}", self.code(), message.unwrap_or_else(|| panic!("an error without a message: {self:?}")))
+    }
+}
+
+/// A running subscription. Dropped, it is ended.
+#[derive(Debug)]
+pub struct Subscription(client::Subscription);
+
+impl Subscription {
+    /// What it tells next; `None` when it is complete.
+    pub async fn next(&mut self) -> Option<Value> {
+        self.try_next().await.unwrap()
+    }
+
+    /// What it tells next, or the error that ends it.
+    pub async fn try_next(&mut self) -> Result<Option<Value>, String> {
+        let next = timeout(PATIENCE, self.0.next()).await.expect("a subscription goes on");
+        next.map_err(|error| error.to_string())
+    }
+
+    /// All that it tells until it is complete.
+    pub async fn rest(&mut self) -> Vec<Value> {
+        let mut told = Vec::new();
+        while let Some(next) = self.next().await {
+            told.push(next);
+        }
+        told
+    }
+
+    /// The error that it tells next, as `message (CODE)`.
+    pub async fn refusal(&mut self) -> String {
+        self.try_next().await.expect_err("the subscription is refused")
+    }
+}
