@@ -1,6 +1,6 @@
 //! The public API, asked over HTTP and WebSockets as any client asks.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use paystats_standalone::client;
 use serde_json::{Value, json};
@@ -131,7 +131,12 @@ impl Subscription {
 
     /// What it tells next, or the error that ends it.
     pub async fn try_next(&mut self) -> Result<Option<Value>, String> {
-        let next = timeout(PATIENCE, self.0.next()).await.expect("a subscription goes on");
+        self.next_within(PATIENCE).await
+    }
+
+    /// The same, where more patience is needed.
+    pub async fn next_within(&mut self, patience: Duration) -> Result<Option<Value>, String> {
+        let next = timeout(patience, self.0.next()).await.expect("a subscription goes on");
         next.map_err(|error| error.to_string())
     }
 

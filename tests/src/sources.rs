@@ -64,6 +64,34 @@ pub fn random_paystats(random: &mut Rng, count: i64, postal_codes: &[PostalCodeI
     rows
 }
 
+/// A source of paystats with these ids in random order, and a column for notes, some of which have line breaks. A few rows are wrong, each
+/// in one of the ways that a row can be wrong, and some ids stand there twice.
+pub fn random_source(random: &mut Rng, ids: std::ops::Range<i64>, postal_codes: &[PostalCodeId]) -> String {
+    let mut text = format!("{PAYSTAT_COLUMNS},note\n");
+    for row in random_paystats(random, ids.end - ids.start, postal_codes) {
+        let id = row.id.get() - 1 + ids.start;
+        let row = Paystat { id: id.try_into().unwrap(), ..row };
+        let good = paystat_row(&row);
+        let with_amount = |amount: &str| format!("{amount},{}", good.split_once(',').unwrap().1);
+        let line = match random.u8(..) {
+            0 => with_amount("much") + ",",
+            1 => with_amount("0.00000000000000001") + ",",
+            2 => good.replacen("-01,", "-02,", 1) + ",",
+            3 => good.replacen(row.age.label(), "old", 1) + ",",
+            4 => good.replacen(&format!(",{},", row.gender.name()), ",X,", 1) + ",",
+            5 => paystat_row(&Paystat { postal_code_id: 999.try_into().unwrap(), ..row }) + ",",
+            6 => good.strip_suffix(&id.to_string()).unwrap().to_owned() + "-7,",
+            7 => good + ",,",
+            8 => format!("{good},\n{},the same id", with_amount("7")),
+            9 => format!("{},\n{good},the same id", with_amount("much")),
+            10..20 => format!("{good},\"a note\nof \"\"two\"\" lines\"\n"),
+            _ => good + ",",
+        };
+        writeln!(text, "{line}").unwrap();
+    }
+    text
+}
+
 fn random_amount(random: &mut Rng) -> Amount {
     let decimals = random.u32(0..=16);
     let units = random.i128(-1_000_000..10_000_000) * 10_i128.pow(16) + random.i128(0..10_i128.pow(16));

@@ -1,0 +1,332 @@
+//! What stories about faults play on: a bed whose loaders and server processes reach their engines through a bad network, while the test
+//! looks on past it, and checks what is left against the [oracle](crate::oracle).
+
+use std::{fs, time::Duration};
+
+use paystats_core::config::{Config, Secret};
+use paystats_loader::LoaderConfig;
+use paystats_standalone::engines::{Mongod, NatsServer};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::{
+    Accepted, EngineUrls, LoaderProcess, LoadsWatcher, Proxy, Round, RunningServer, ServerProcess, TestBed, Traffic,
+    Watcher, eventually, fresh_config,
+    loads::LOAD_PATIENCE,
+    oracle::{Outcome, Rows, Source},
+    sources::{PAYSTAT_COLUMNS, random_source},
+};
+
+/// Postal codes of the stage: 1 to this.
+const POSTAL_CODES: i32 = 4;
+/// How long each piece of data is under way between a loader and MongoDB, so that a load takes long enough to be disturbed.
+const DELAY: Duration = Duration::from_millis(2);
+/// mongod's cache in GB.
+const CACHE_GB: f64 = 0.25;
+
+/// A bed, a server that looks at it, and a bad network. What the server and the test see does not pass through the network.
+#[derive(Debug)]
+pub struct Stage {
+    /// A server that is never disturbed, but for its engines.
+    pub server: RunningServer,
+    /// Between loaders and engines.
+    pub network: Network,
+    /// The bed.
+    pub bed: TestBed,
+    all_loads: LoadsWatcher,
+    loads: Vec<(Accepted, Vec<&'static str>)>,
+    files: u32,
+    engines: Option<OwnEngines>,
+}
+
+/// The network between loaders and engines.
+#[derive(Debug)]
+pub struct Network {
+    /// Before MongoDB.
+    pub mongodb: Proxy,
+    /// Before NATS.
+    pub nats: Proxy,
+}
+
+/// Engines that can be killed, and what the test sees them through: they may move to another port.
+#[derive(Debug)]
+struct OwnEngines {
+    mongod: Option<Mongod>,
+    nats_server: Option<NatsServer>,
+    mongodb_view: Proxy,
+    nats_view: Proxy,
+    folder: TempDir,
+}
+
+/// A load that was started on a stage, and is watched from its start.
+#[derive(Debug)]
+pub struct WatchedLoad {
+    /// The load.
+    pub accepted: Accepted,
+    /// What its source says.
+    pub source: Source,
+    /// Its source in the data lake.
+    pub path: String,
+    watcher: Watcher,
+}
+
+impl Stage {
+    /// A stage on the engines that all tests of this process share.
+    pub async fn new() -> Self {
+        Self::on(EngineUrls::shared().clone(), None).await
+    }
+
+    /// A stage on engines of its own.
+    pub async fn with_own_engines() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mongod = Mongod::start_with_cache(&folder.path().join("mongod"), None, CACHE_GB).await.unwrap();
+        let nats_server = NatsServer::start(&folder.path().join("nats"), None).await.unwrap();
+        let mongodb_view = Proxy::start(mongod.port(), Duration::ZERO);
+        let nats_view = Proxy::start(nats_server.port(), Duration::ZERO);
+        let urls = EngineUrls {
+            mongodb_uri: format!("mongodb://127.0.0.1:{}/?directConnection=true", mongodb_view.port()),
+            nats_url: format!("nats://127.0.0.1:{}", nats_view.port()),
+        };
+        let (mongod, nats_server) = (Some(mongod), Some(nats_server));
+        Self::on(urls, Some(OwnEngines { mongod, nats_server, mongodb_view, nats_view, folder })).await
+    }
+
+    async fn on(urls: EngineUrls, engines: Option<OwnEngines>) -> Self {
+        let (config, folder) = fresh_config(&urls);
+        let bed = TestBed::with_config(config, folder).await;
+        bed.insert_postal_codes(POSTAL_CODES).await;
+        let network = Network {
+            mongodb: Proxy::start(port_of(&urls.mongodb_uri), DELAY),
+            nats: Proxy::start(port_of(&urls.nats_url), Duration::ZERO),
+        };
+        let server = bed.start_server().await;
+        let all_loads = server.watch_loads().await;
+        Self { server, network, bed, all_loads, loads: Vec::new(), files: 0, engines }
+    }
+
+    /// The configuration of whoever reaches the engines through the bad network.
+    pub fn config(&self) -> Config {
+        let mut config = self.bed.config().clone();
+        let Network { mongodb, nats } = &self.network;
+        // The replica set's own configuration would lead past the network.
+        let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", mongodb.port());
+        (config.store.uri, config.bus.url) =
+            (Secret::new(uri), Secret::new(format!("nats://127.0.0.1:{}", nats.port())));
+        config
+    }
+
+    /// A loader behind the bad network.
+    pub async fn start_loader(&self, concurrency: usize, chunk_bytes: u64) -> LoaderProcess {
+        LoaderProcess::start(&self.config(), &LoaderConfig { concurrency, chunk_bytes }).await
+    }
+
+    /// A server behind the bad network.
+    pub async fn start_server_process(&self) -> ServerProcess {
+        ServerProcess::start(&self.config()).await
+    }
+
+    /// A source with these ids as [`random_source`] makes it.
+    pub fn random_source(&self, round: &mut Round, ids: std::ops::Range<i64>) -> String {
+        let codes: Vec<_> = (1..=POSTAL_CODES).map(|code| code.try_into().unwrap()).collect();
+        random_source(&mut round.random, ids, &codes)
+    }
+
+    /// Puts a source into the data lake under a name of its own.
+    pub fn put(&mut self, text: &str) -> String {
+        self.files += 1;
+        let path = format!("{}.csv", self.files);
+        self.bed.put(&path, text);
+        path
+    }
+
+    /// What a source says, by the oracle.
+    pub fn read(&self, text: &str) -> Source {
+        Source::read(text, POSTAL_CODES.into())
+    }
+
+    /// Puts a source into the data lake, starts its load with further fields of the input, and watches it.
+    pub async fn start(&mut self, text: &str, more: Value) -> WatchedLoad {
+        let path = self.put(text);
+        let accepted = self.server.start_load(&path, more).await;
+        self.watch(accepted, path, text).await
+    }
+
+    /// Watches a load that was accepted.
+    pub async fn watch(&self, accepted: Accepted, path: String, text: &str) -> WatchedLoad {
+        let watcher = self.server.watch_load(&accepted).await;
+        WatchedLoad { accepted, source: self.read(text), path, watcher }
+    }
+
+    /// Loads a source with a loader of this process, which nothing disturbs, and notes in `rows` what that changes.
+    pub async fn load_in_peace(&mut self, rows: &mut Rows, text: &str) -> Accepted {
+        let loader = self.bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 50_000 });
+        let load = self.start(text, json!({})).await;
+        let accepted = load.accepted.clone();
+        let outcome = rows.load(accepted.number, &load.source);
+        self.succeeds(load, Some(outcome)).await;
+        loader.stop().await;
+        accepted
+    }
+
+    /// Waits for the end of a load, which has to be its success, told once to each watcher, with these counts where nothing else changed the
+    /// same rows, and with all its refused rows.
+    pub async fn succeeds(&mut self, load: WatchedLoad, outcome: Option<Outcome>) {
+        let source = load.source.clone();
+        let (accepted, ended) = self.ends(load, "SUCCEEDED").await;
+        let counts = counts(&ended["progress"]);
+        match outcome {
+            Some(outcome) => assert_eq!(counts, outcome, "load #{}", accepted.number),
+            None => {
+                let expected = (source.len(), source.refused.len() as u64);
+                assert_eq!((counts.read(), counts.rejected), expected, "load #{}", accepted.number);
+            }
+        }
+        assert_eq!(self.server.refused_rows(&accepted.id).await, source.refused, "load #{}", accepted.number);
+    }
+
+    /// Waits for the end of a load, which has to be this state, told once to each watcher. What it refused stays readable. Gives its error.
+    pub async fn ends_unsuccessfully(&mut self, load: WatchedLoad, state: &'static str) -> Value {
+        let source = load.source.clone();
+        let (accepted, ended) = self.ends(load, state).await;
+        for refused in self.server.refused_rows(&accepted.id).await {
+            assert!(source.refused.contains(&refused), "load #{}: {refused:?}", accepted.number);
+        }
+        ended["error"].clone()
+    }
+
+    async fn ends(&mut self, load: WatchedLoad, state: &'static str) -> (Accepted, Value) {
+        let WatchedLoad { accepted, watcher, .. } = load;
+        let ended = self.server.ended(&accepted.id).await;
+        assert_eq!(ended["state"], state, "load #{}: {}", accepted.number, ended["error"]);
+        let last = watcher.end().await;
+        assert_eq!((&last["state"], &last["error"]), (&ended["state"], &ended["error"]));
+        assert_eq!(counts(&last), counts(&ended["progress"]));
+        let late = self.server.watch_load(&accepted).await.end().await;
+        assert_eq!(late, last, "who comes late is told the same end");
+        self.loads.push((accepted.clone(), vec![state]));
+        (accepted, ended)
+    }
+
+    /// Undoes a load that has succeeded, and waits until it is undone, which is told once. A loader has to run.
+    pub async fn undo(&mut self, accepted: &Accepted) -> Value {
+        let answer = self.server.undo_load(accepted).await;
+        answer.data();
+        let watcher = self.server.watch_load(accepted).await;
+        let undone = self.server.load_becomes(&accepted.id, |load| load["state"] == "UNDONE").await;
+        assert_eq!(watcher.end().await["state"], "UNDONE");
+        let known = self.loads.iter_mut().find(|(load, _)| load == accepted);
+        known.expect("a load that has ended").1.push("UNDONE");
+        undone
+    }
+
+    /// The store has exactly these rows, and the API's sums are theirs.
+    pub async fn assert_holds(&self, expected: &Rows, when: &str) {
+        self.server.rows().await.assert_are(expected, when);
+        assert_eq!(self.server.sums().await, (expected.total(), expected.by_month()), "{when}");
+    }
+
+    /// Ends the story: nothing is left to do, the store has exactly these rows, and who watched all loads was told each end once. A loader of
+    /// its own does what is left on the queue.
+    pub async fn close(mut self, expected: &Rows) {
+        self.network.mongodb.heal();
+        self.network.nats.heal();
+        let loader = self.bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 50_000 });
+        // What is said of this load is said after everything else.
+        let path = self.put(&format!("{PAYSTAT_COLUMNS}\n"));
+        let mark = self.server.start_load(&path, json!({})).await;
+        eventually("the end of the last load", async || match self.all_loads.ends_of(&mark) {
+            ends if ends == ["SUCCEEDED"] => Ok(()),
+            ends => Err(ends),
+        })
+        .await;
+        self.queue_empties().await;
+        self.assert_holds(expected, "at the end").await;
+        for (load, ends) in &self.loads {
+            assert_eq!(self.all_loads.ends_of(load), *ends, "load #{}", load.number);
+        }
+        loader.stop().await;
+    }
+
+    /// Waits until there is no work left, in the hands of workers included.
+    pub async fn queue_empties(&self) {
+        let start = tokio::time::Instant::now();
+        loop {
+            match self.bed.work_left().await {
+                0 => return,
+                left => assert!(start.elapsed() < LOAD_PATIENCE, "{left} pieces of work are left"),
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// SIGKILL for mongod, and a new start on its data.
+    pub async fn kill_mongod(&mut self, away: Duration) {
+        let Self { engines: Some(engines), network, .. } = self else { panic!("the engines belong to all tests") };
+        engines.mongod.take().expect("mongod runs").kill().await.unwrap();
+        sleep(away).await;
+        let mongod = Mongod::start_with_cache(&engines.folder.path().join("mongod"), None, CACHE_GB).await.unwrap();
+        engines.mongodb_view.follow(mongod.port());
+        network.mongodb.follow(mongod.port());
+        engines.mongod = Some(mongod);
+    }
+
+    /// SIGKILL for nats-server, and a new start on its data.
+    pub async fn kill_nats_server(&mut self, away: Duration) {
+        let Self { engines: Some(engines), network, .. } = self else { panic!("the engines belong to all tests") };
+        engines.nats_server.take().expect("nats-server runs").kill().await.unwrap();
+        sleep(away).await;
+        let nats_server = NatsServer::start(&engines.folder.path().join("nats"), None).await.unwrap();
+        engines.nats_view.follow(nats_server.port());
+        network.nats.follow(nats_server.port());
+        engines.nats_server = Some(nats_server);
+    }
+
+    /// Takes a file's name away from whoever opens it by that name.
+    pub fn remove(&self, load: &WatchedLoad) {
+        fs::remove_file(self.bed.datalake().join(&load.path)).unwrap();
+    }
+}
+
+impl Network {
+    /// Disturbs the way to one engine for at most three seconds, in a random way, and heals it.
+    pub async fn disturb(&self, round: &mut Round) {
+        let (proxy, faults) = if round.random.bool() {
+            (&self.mongodb, ["MongoDB cut off", "MongoDB refused", "MongoDB stalled", "MongoDB's answers lost"])
+        } else {
+            (&self.nats, ["NATS cut off", "NATS refused", "NATS stalled", "NATS's answers lost"])
+        };
+        let fault = round.random.usize(0..4);
+        match fault {
+            0 => proxy.cut(),
+            1 => proxy.refuse(),
+            2 => proxy.set_traffic(Traffic::Stalls),
+            _ => proxy.set_traffic(Traffic::LosesAnswers),
+        }
+        sleep(Duration::from_millis(round.random.u64(10..3_000))).await;
+        if fault == 3 {
+            // An answer that comes late is no lost answer.
+            proxy.cut();
+        }
+        proxy.heal();
+        round.did(faults[fault]);
+    }
+}
+
+fn counts(progress: &Value) -> Outcome {
+    let count = |name: &str| progress[name].as_u64().unwrap();
+    let counts = Outcome {
+        inserted: count("rowsInserted"),
+        updated: count("rowsUpdated"),
+        unchanged: count("rowsUnchanged"),
+        rejected: count("rowsRejected"),
+    };
+    assert_eq!(count("rowsRead"), counts.read());
+    counts
+}
+
+/// The port of a URL of an engine on 127.0.0.1.
+fn port_of(url: &str) -> u16 {
+    let rest = url.split_once("127.0.0.1:").expect("the engines are on this machine").1;
+    rest.split_once('/').map_or(rest, |(port, _)| port).parse().expect("a port")
+}
