@@ -1,8 +1,7 @@
-//! Workers die, messages come twice, engines are away: an accepted load still ends, once, with exactly its rows.
+//! Work that comes twice, late, or half done: an accepted load still ends, once, with exactly its rows.
 
 use std::{fs, time::Duration};
 
-use fastrand::Rng;
 use paystats_core::{
     bus::Work,
     domain::{PaystatScope, Total},
@@ -53,41 +52,6 @@ async fn queue_is_empty(bed: &TestBed) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_survives_five_loaders_that_are_killed_in_the_middle_of_it() {
-    let rows: u64 = 20_000;
-    let bed = TestBed::new().await;
-    bed.insert_postal_codes(1).await;
-    let mut watch = bed.watch().await;
-    bed.put("rows.csv", source(rows as i64));
-    let load = bed.accept(LoadEntity::Paystats, "rows.csv").await;
-
-    let mut random = Rng::with_seed(5);
-    let mut moments: Vec<u64> = (0..5).map(|_| random.u64(1..rows * 7 / 10)).collect();
-    moments.sort_unstable();
-    for moment in moments {
-        // A chunk has several batches of rows. Each loader would cut differently, had the first not chosen.
-        let loader = LoaderConfig { concurrency: 2, chunk_bytes: random.u64(60_000..150_000), chunks_in_flight: 16 };
-        let loader = bed.start_loader_process(&loader).await;
-        rows_in_store(&bed, moment).await;
-        loader.kill().await;
-        assert!(!bed.store().loads.by_id(load.id).await.unwrap().unwrap().state.is_final());
-    }
-    let loader = bed.start_loader_process(&SMALL_CHUNKS).await;
-    let load = bed.finished(load.id).await;
-    loader.stop().await;
-
-    assert_all_inserted(&load, rows);
-    assert_eq!(bed.total().await, total(rows as i64));
-    let mut progress = Progress::queued(load.source_size_bytes);
-    for event in watch.events_of(load.id).await {
-        let before = progress.counts;
-        progress.apply(&event);
-        assert!(progress.counts.inserted >= before.inserted && progress.counts.read() == progress.counts.inserted);
-    }
-    assert_eq!((progress.state, progress.counts.inserted), (LoadState::Succeeded, rows));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loader_that_is_stopped_gives_its_work_back_at_once() {
     let (mut config, folder) = fresh_config(EngineUrls::shared());
     // Longer than the test waits for anything.
@@ -131,34 +95,6 @@ async fn a_loader_started_before_its_engines_waits_for_them() {
     let bed = TestBed::with_config(config, bed_folder).await;
     bed.insert_postal_codes(1).await;
     assert_all_inserted(&bed.load(LoadEntity::Paystats, source(10)).await, 10);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn engines_that_die_in_the_middle_of_a_load_are_waited_for() {
-    let rows = 20_000;
-    let folder = tempfile::tempdir().unwrap();
-    let (mongod_folder, nats_folder) = (folder.path().join("mongod"), folder.path().join("nats"));
-    let mongod = Mongod::start_with_cache(&mongod_folder, None, 0.25).await.unwrap();
-    let nats_server = NatsServer::start(&nats_folder, None).await.unwrap();
-    let (mongodb_port, nats_port) = (mongod.port(), nats_server.port());
-    let (config, bed_folder) = fresh_config(&EngineUrls { mongodb_uri: mongod.uri(), nats_url: nats_server.url() });
-    let bed = TestBed::with_config(config, bed_folder).await;
-    bed.insert_postal_codes(1).await;
-    bed.put("rows.csv", source(rows));
-    let load = bed.accept(LoadEntity::Paystats, "rows.csv").await;
-    let loader = bed.start_loader(SMALL_CHUNKS);
-
-    rows_in_store(&bed, 1_000).await;
-    mongod.kill().await.unwrap();
-    let _mongod = Mongod::start_with_cache(&mongod_folder, Some(mongodb_port), 0.25).await.unwrap();
-    rows_in_store(&bed, 8_000).await;
-    nats_server.kill().await.unwrap();
-    let _nats_server = NatsServer::start(&nats_folder, Some(nats_port)).await.unwrap();
-
-    assert_all_inserted(&bed.finished(load.id).await, rows as u64);
-    assert_eq!(bed.total().await, total(rows));
-    // Before its engines.
-    drop((loader, bed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

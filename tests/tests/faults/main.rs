@@ -1,0 +1,11 @@
+//! Whatever dies, stops, or is cut off: an accepted load still ends, once, with exactly its rows, or leaves the store as it was.
+//!
+//! Most stories are played in [rounds](paystats_tests::rounds): one in `make test`, many in `make torture`.
+
+mod connections;
+mod engines;
+mod kills;
+mod overlaps;
+mod pauses;
+mod servers;
+mod work;

@@ -1,0 +1,47 @@
+//! Loads of the same ids at the same time: the newer load wins, whatever comes first.
+
+use std::time::Duration;
+
+use paystats_tests::{Stage, oracle::Rows, rounds};
+use serde_json::json;
+use tokio::time::sleep;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_loads_with_the_same_ids_at_the_same_time_the_newer_one_wins() {
+    let checked = "the newer load's rows, provenance, sums, months, rejections of each, one end a watcher and load";
+    rounds("two or three loads overlap while loaders are killed and cut off", checked, async |round| {
+        let mut stage = Stage::new().await;
+        let mut rows = Rows::default();
+        let base = stage.random_source(round, 1..2_001);
+        stage.load_in_peace(&mut rows, &base).await;
+
+        let mut loads = Vec::new();
+        for _ in 0..round.random.usize(2..4) {
+            let (first, count) = (round.random.i64(1..3_000), round.random.i64(1_000..4_000));
+            let text = stage.random_source(round, first..first + count);
+            let load = stage.start(&text, json!({})).await;
+            rows.load(load.accepted.number, &load.source);
+            loads.push(load);
+        }
+        let mut loaders = Vec::new();
+        for _ in 0..2 {
+            loaders.push(stage.start_loader(2, round.random.u64(5_000..60_000)).await);
+        }
+        for _ in 0..round.random.usize(2..4) {
+            sleep(Duration::from_millis(round.random.u64(10..400))).await;
+            if round.random.bool() {
+                loaders.swap_remove(0).kill().await;
+                round.did("loader killed");
+                loaders.push(stage.start_loader(2, 20_000).await);
+            } else {
+                stage.network.mongodb.cut();
+                round.did("MongoDB cut off");
+            }
+        }
+        for load in loads {
+            stage.succeeds(load, None).await;
+        }
+        stage.close(&rows).await;
+    })
+    .await;
+}
