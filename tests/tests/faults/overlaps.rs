@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use paystats_tests::{Stage, oracle::Rows, rounds};
+use paystats_core::{bus::Work, load::LoadEntity};
+use paystats_tests::{
+    Stage, TestBed,
+    oracle::Rows,
+    rounds,
+    sources::{amount, paystat, paystat_row, paystats},
+};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -44,4 +50,27 @@ async fn of_loads_with_the_same_ids_at_the_same_time_the_newer_one_wins() {
         stage.close(&rows).await;
     })
     .await;
+}
+
+/// The newer load finds the row as it should be and writes nothing; the older one comes late.
+#[tokio::test]
+async fn a_newer_load_wins_also_where_it_found_the_row_unchanged() {
+    let bed = TestBed::new().await;
+    bed.insert_postal_codes(1).await;
+    let _loader = bed.start_plain_loader();
+    let source =
+        |amount_of_all: &str| {
+            paystats((1..=3).map(|id| {
+                paystat_row(&paystats_core::domain::Paystat { amount: amount(amount_of_all), ..paystat(id) })
+            }))
+        };
+    bed.load(LoadEntity::Paystats, source("1")).await;
+    bed.put("older.csv", source("2"));
+    let older = bed.accept_unpublished(LoadEntity::Paystats, "older.csv").await;
+    bed.load(LoadEntity::Paystats, source("1")).await;
+
+    bed.bus().publish_work(Work::Plan { load: older.id }).await.unwrap();
+    bed.finished(older.id).await;
+    let amounts: Vec<_> = bed.paystats().await.into_iter().map(|stored| stored.paystat.amount).collect();
+    assert_eq!(amounts, [amount("1"); 3], "the newest load says 1");
 }
