@@ -8,4 +8,5 @@ mod kills;
 mod overlaps;
 mod pauses;
 mod servers;
+mod sources;
 mod work;

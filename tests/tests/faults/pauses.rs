@@ -68,3 +68,25 @@ async fn a_loader_that_wakes_when_others_have_done_its_work_changes_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loader_that_wakes_after_its_load_has_failed_changes_nothing() {
+    rounds("a loader is paused until its load has failed", CHECKED, async |round| {
+        let mut stage = Stage::new().await;
+        let mut rows = Rows::default();
+        let base = stage.random_source(round, 1..2_001);
+        stage.load_in_peace(&mut rows, &base).await;
+
+        let text = stage.random_source(round, 1_001..12_001);
+        let (load, sleeper) = paused_in_the_middle(&mut stage, round, &text).await;
+        stage.remove(&load);
+        let other = stage.start_loader(2, LARGE_CHUNK).await;
+        stage.ends_unsuccessfully(load, "FAILED").await;
+        other.stop().await;
+        stage.assert_holds(&rows, "after the load has failed").await;
+
+        wakes_and_works(&mut stage, &mut rows, sleeper, 20_001..20_501, round).await;
+        stage.close(&rows).await;
+    })
+    .await;
+}
