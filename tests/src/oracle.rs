@@ -56,6 +56,19 @@ pub struct Stored {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows(pub BTreeMap<i64, Stored>);
 
+/// All that became of a store, by id: versions of each row, the newest last; `None` where it was removed.
+#[derive(Clone, Debug, Default)]
+pub struct History(BTreeMap<i64, Vec<Option<Stored>>>);
+
+/// What became of the rows that a load had inserted or replaced, when it was taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Rows that are as they were before it.
+    pub reverted: u64,
+    /// Rows that were changed since by newer loads or by edits, and stay so.
+    pub kept: u64,
+}
+
 /// Sum and number of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -137,22 +150,35 @@ impl Source {
     }
 }
 
-impl Rows {
+impl History {
     /// Does what load `number` does: the last writer wins, and what is equal stays as it was. Loads come in the order of their numbers.
     pub fn load(&mut self, number: i64, source: &Source) -> Outcome {
         let mut outcome = Outcome { rejected: source.refused.len() as u64, ..Outcome::default() };
         for (id, (line, content)) in &source.rows {
-            let row = Stored { content: content.clone(), load: Some(number), line: Some(*line) };
-            match self.0.get(id) {
-                Some(before) if before.content == *content => outcome.unchanged += 1,
-                Some(_) => {
-                    outcome.updated += 1;
-                    self.0.insert(*id, row);
+            let versions = self.0.entry(*id).or_default();
+            match versions.last().and_then(Option::as_ref) {
+                Some(now) if now.content == *content => {
+                    outcome.unchanged += 1;
+                    continue;
                 }
-                None => {
-                    outcome.inserted += 1;
-                    self.0.insert(*id, row);
-                }
+                Some(_) => outcome.updated += 1,
+                None => outcome.inserted += 1,
+            }
+            versions.push(Some(Stored { content: content.clone(), load: Some(number), line: Some(*line) }));
+        }
+        outcome
+    }
+
+    /// Takes back what load `number` did, as if it had never been. What was changed since stays as it is.
+    pub fn take_back(&mut self, number: i64) -> TakenBack {
+        let mut outcome = TakenBack::default();
+        for versions in self.0.values_mut() {
+            let is_its = |version: &Option<Stored>| version.as_ref().is_some_and(|row| row.load == Some(number));
+            let newest = versions.last().is_some_and(is_its);
+            if versions.iter().any(is_its) {
+                outcome.reverted += u64::from(newest);
+                outcome.kept += u64::from(!newest);
+                versions.retain(|version| !is_its(version));
             }
         }
         outcome
@@ -160,11 +186,25 @@ impl Rows {
 
     /// Does what a mutation does that changes an amount.
     pub fn edit_amount(&mut self, id: i64, amount: &str) {
-        let row = self.0.get_mut(&id).expect("the row is there");
-        row.content.units = units(amount).expect("an amount");
-        (row.load, row.line) = (None, None);
+        let versions = self.0.get_mut(&id).expect("the row was there once");
+        let now = versions.last().cloned().flatten().expect("the row is there");
+        let content = Content { units: units(amount).expect("an amount"), ..now.content };
+        versions.push(Some(Stored { content, load: None, line: None }));
     }
 
+    /// Does what a mutation does that removes a row.
+    pub fn delete(&mut self, id: i64) {
+        self.0.get_mut(&id).expect("the row was there once").push(None);
+    }
+
+    /// What the store holds now.
+    pub fn rows(&self) -> Rows {
+        let now = |(id, versions): (&i64, &Vec<Option<Stored>>)| Some((*id, versions.last().cloned().flatten()?));
+        Rows(self.0.iter().filter_map(now).collect())
+    }
+}
+
+impl Rows {
     /// Sum and number of all rows.
     pub fn total(&self) -> Sum {
         self.by_month().values().fold(Sum::default(), |sum, month| sum.plus(*month))
@@ -304,12 +344,30 @@ x,2015-01-01,<=24,F,1,9,
     #[test]
     fn the_last_load_wins_and_sums_are_exact() {
         let (old, new) = (TEXT, TEXT.replace("1.5,", "2.25,"));
-        let mut rows = Rows::default();
-        assert_eq!(rows.load(1, &Source::read(old, 2)), Outcome { inserted: 2, rejected: 8, ..Outcome::default() });
-        let outcome = rows.load(2, &Source::read(&new, 2));
+        let mut history = History::default();
+        let outcome = history.load(1, &Source::read(old, 2));
+        assert_eq!(outcome, Outcome { inserted: 2, rejected: 8, ..Outcome::default() });
+        let outcome = history.load(2, &Source::read(&new, 2));
         assert_eq!(outcome, Outcome { updated: 1, unchanged: 1, rejected: 8, ..Outcome::default() });
+        let rows = history.rows();
         assert_eq!((rows.0[&7].load, rows.0[&8].load), (Some(2), Some(1)));
         assert_eq!(rows.total(), Sum { units: 22_500_000_000_000_000 - 1, count: 2 });
         assert_eq!(rows.by_month()["2015-02"], Sum { units: -1, count: 1 });
+    }
+
+    #[test]
+    fn a_load_that_is_taken_back_leaves_nothing_and_what_was_changed_since_stays() {
+        let with = |amount: &str| Source::read(&TEXT.replace("1.5,", &format!("{amount},")), 2);
+        let mut history = History::default();
+        history.load(1, &with("1"));
+        history.load(2, &with("2"));
+        history.load(3, &with("3"));
+        history.delete(8);
+        assert_eq!(history.take_back(2), TakenBack { reverted: 0, kept: 1 });
+        assert_eq!(history.take_back(3), TakenBack { reverted: 1, kept: 0 });
+        assert_eq!(history.rows().0.keys().collect::<Vec<_>>(), [&7]);
+        assert_eq!(history.rows().0[&7].load, Some(1));
+        assert_eq!(history.take_back(1), TakenBack { reverted: 1, kept: 1 });
+        assert_eq!(history.rows(), Rows::default());
     }
 }

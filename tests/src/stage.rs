@@ -14,7 +14,7 @@ use crate::{
     Accepted, EngineUrls, LoaderProcess, LoadsWatcher, Proxy, Round, RunningServer, ServerProcess, TestBed, Traffic,
     Watcher, eventually, fresh_config,
     loads::LOAD_PATIENCE,
-    oracle::{Outcome, Rows, Source},
+    oracle::{History, Outcome, Source},
     sources::{PAYSTAT_COLUMNS, random_source},
 };
 
@@ -159,7 +159,7 @@ impl Stage {
     }
 
     /// Loads a source with a loader of this process, which nothing disturbs, and notes in `rows` what that changes.
-    pub async fn load_in_peace(&mut self, rows: &mut Rows, text: &str) -> Accepted {
+    pub async fn load_in_peace(&mut self, rows: &mut History, text: &str) -> Accepted {
         let loader = self.bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 50_000 });
         let load = self.start(text, json!({})).await;
         let accepted = load.accepted.clone();
@@ -221,14 +221,15 @@ impl Stage {
     }
 
     /// The store has exactly these rows, and the API's sums are theirs.
-    pub async fn assert_holds(&self, expected: &Rows, when: &str) {
-        self.server.rows().await.assert_are(expected, when);
+    pub async fn assert_holds(&self, expected: &History, when: &str) {
+        let expected = expected.rows();
+        self.server.rows().await.assert_are(&expected, when);
         assert_eq!(self.server.sums().await, (expected.total(), expected.by_month()), "{when}");
     }
 
     /// Ends the story: nothing is left to do, the store has exactly these rows, and who watched all loads was told each end once. A loader of
     /// its own does what is left on the queue.
-    pub async fn close(mut self, expected: &Rows) {
+    pub async fn close(mut self, expected: &History) {
         self.network.mongodb.heal();
         self.network.nats.heal();
         let loader = self.bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 50_000 });
@@ -289,7 +290,7 @@ impl Stage {
 }
 
 impl Network {
-    /// Disturbs the way to one engine for at most three seconds, in a random way, and heals it.
+    /// Disturbs the way to one engine for at most two seconds, in a random way, and heals it.
     pub async fn disturb(&self, round: &mut Round) {
         let (proxy, faults) = if round.random.bool() {
             (&self.mongodb, ["MongoDB cut off", "MongoDB refused", "MongoDB stalled", "MongoDB's answers lost"])
@@ -303,7 +304,7 @@ impl Network {
             2 => proxy.set_traffic(Traffic::Stalls),
             _ => proxy.set_traffic(Traffic::LosesAnswers),
         }
-        sleep(Duration::from_millis(round.random.u64(10..3_000))).await;
+        sleep(Duration::from_millis(round.random.u64(10..2_000))).await;
         if fault == 3 {
             // An answer that comes late is no lost answer.
             proxy.cut();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paystats_tests::{Stage, Traffic, oracle::Rows, rounds};
+use paystats_tests::{Stage, Traffic, oracle::History, rounds};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -12,7 +12,7 @@ const CHECKED: &str = "rows, provenance, sums, months, counts, rejections, one e
 async fn a_load_survives_a_bad_network() {
     rounds("connections to the engines are cut, refused, stalled, deafened", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..1_001);
         stage.load_in_peace(&mut rows, &base).await;
 
@@ -35,7 +35,7 @@ async fn a_load_survives_a_bad_network() {
 async fn what_was_written_without_an_answer_is_not_written_twice() {
     rounds("MongoDB's answers get lost every few moments", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..1_001);
         stage.load_in_peace(&mut rows, &base).await;
 

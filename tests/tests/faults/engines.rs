@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paystats_tests::{Stage, oracle::Rows, rounds};
+use paystats_tests::{Stage, oracle::History, rounds};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -11,7 +11,7 @@ async fn engines_that_are_killed_in_the_middle_of_a_load_are_waited_for() {
     let checked = "rows, provenance, sums, months, counts, rejections, one end a watcher";
     rounds("mongod and nats-server are killed and started again", checked, async |round| {
         let mut stage = Stage::with_own_engines().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..1_001);
         stage.load_in_peace(&mut rows, &base).await;
 

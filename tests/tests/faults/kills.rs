@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paystats_tests::{Stage, oracle::Rows, rounds};
+use paystats_tests::{Stage, oracle::History, rounds};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -12,7 +12,7 @@ const CHECKED: &str = "rows, provenance, sums, months, counts, rejections, one e
 async fn a_load_survives_loaders_that_are_killed_again_and_again() {
     rounds("loaders are killed during a load", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..1_001);
         stage.load_in_peace(&mut rows, &base).await;
 
@@ -42,7 +42,7 @@ async fn a_load_survives_loaders_that_are_killed_again_and_again() {
 async fn loads_survive_the_death_of_one_of_the_loaders_that_share_them() {
     rounds("one of three loaders is killed, again and again", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let mut loads = Vec::new();
         for first in [1, 4_001] {
             let text = stage.random_source(round, first..first + 4_000);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use paystats_core::{bus::Work, load::LoadEntity};
 use paystats_tests::{
     Stage, TestBed,
-    oracle::Rows,
+    oracle::History,
     rounds,
     sources::{amount, paystat, paystat_row, paystats},
 };
@@ -17,7 +17,7 @@ async fn of_loads_with_the_same_ids_at_the_same_time_the_newer_one_wins() {
     let checked = "the newer load's rows, provenance, sums, months, rejections of each, one end a watcher and load";
     rounds("two or three loads overlap while loaders are killed and cut off", checked, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..2_001);
         stage.load_in_peace(&mut rows, &base).await;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paystats_tests::{LoaderProcess, Round, Stage, WatchedLoad, oracle::Rows, rounds};
+use paystats_tests::{LoaderProcess, Round, Stage, WatchedLoad, oracle::History, rounds};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -25,7 +25,7 @@ async fn paused_in_the_middle(stage: &mut Stage, round: &mut Round, text: &str) 
 /// Wakes a loader and waits until it has done all that it still had in mind: its one worker takes no new work before that.
 async fn wakes_and_works(
     stage: &mut Stage,
-    rows: &mut Rows,
+    rows: &mut History,
     loader: LoaderProcess,
     ids: std::ops::Range<i64>,
     round: &mut Round,
@@ -42,7 +42,7 @@ async fn wakes_and_works(
 async fn a_loader_that_wakes_when_others_have_done_its_work_changes_nothing() {
     rounds("a loader is paused until others have ended its load", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..2_001);
         stage.load_in_peace(&mut rows, &base).await;
 
@@ -57,11 +57,11 @@ async fn a_loader_that_wakes_when_others_have_done_its_work_changes_nothing() {
         // Some of its rows are replaced, edited and removed before it wakes.
         let newer = stage.random_source(round, 5_001..6_001);
         stage.load_in_peace(&mut rows, &newer).await;
-        let edited: Vec<i64> = rows.0.range(8_000..).take(2).map(|(id, _)| *id).collect();
+        let edited: Vec<i64> = rows.rows().0.range(8_000..).take(2).map(|(id, _)| *id).collect();
         stage.server.edit_amount(edited[0], "12.25").await;
         stage.server.delete_paystat(edited[1]).await;
         rows.edit_amount(edited[0], "12.25");
-        rows.0.remove(&edited[1]);
+        rows.delete(edited[1]);
 
         wakes_and_works(&mut stage, &mut rows, sleeper, 20_001..20_501, round).await;
         stage.close(&rows).await;
@@ -73,7 +73,7 @@ async fn a_loader_that_wakes_when_others_have_done_its_work_changes_nothing() {
 async fn a_loader_that_wakes_after_its_load_has_failed_changes_nothing() {
     rounds("a loader is paused until its load has failed", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..2_001);
         stage.load_in_peace(&mut rows, &base).await;
 

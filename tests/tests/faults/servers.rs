@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paystats_tests::{Accepted, Stage, Traffic, eventually, oracle::Rows, rounds};
+use paystats_tests::{Accepted, Stage, Traffic, eventually, oracle::History, rounds};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -12,7 +12,7 @@ const CHECKED: &str = "one load a request, rows, sums, counts, rejections, one e
 async fn a_load_that_a_killed_server_had_written_and_not_published_is_published_by_another() {
     rounds("a server is killed between writing a load and publishing it", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let text = stage.random_source(round, 1..2_001);
         let path = stage.put(&text);
         let server = stage.start_server_process().await;
@@ -52,7 +52,7 @@ async fn a_load_that_a_killed_server_had_written_and_not_published_is_published_
 async fn requests_that_killed_servers_did_not_answer_are_asked_again_and_make_one_load_each() {
     rounds("servers are killed while they accept loads", CHECKED, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let _loader = stage.start_loader(2, 20_000).await;
         let mut loads = Vec::new();
         for request in 0..round.random.usize(3..6) {

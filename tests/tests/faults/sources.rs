@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use paystats_tests::{Stage, oracle::Rows, rounds};
+use paystats_tests::{Stage, oracle::History, rounds};
 use serde_json::json;
 
 /// What happens to a source.
@@ -66,7 +66,7 @@ async fn a_load_whose_source_goes_wrong_while_it_is_read_fails_and_leaves_the_st
         "the load fails; rows, provenance, sums and months are as before; rejections stay readable; one end a watcher";
     rounds("sources go wrong while they are read", checked, async |round| {
         let mut stage = Stage::new().await;
-        let mut rows = Rows::default();
+        let mut rows = History::default();
         let base = stage.random_source(round, 1..1_001);
         stage.load_in_peace(&mut rows, &base).await;
         let _loaders = [stage.start_loader(2, 10_000).await, stage.start_loader(1, 10_000).await];
