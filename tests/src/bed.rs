@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use async_nats::jetstream::stream;
 use paystats_core::{
     bus::{Bus, Work},
     config::{BusConfig, Config, DatalakeConfig, Secret, StoreConfig},
@@ -209,6 +210,22 @@ impl TestBed {
         let jetstream = async_nats::jetstream::new(self.raw_nats.clone());
         let stream = jetstream.get_stream(format!("{}-work", self.config.bus.prefix)).await.unwrap();
         stream.cached_info().state.messages
+    }
+
+    /// Makes a stream of the bus, `work` or `events`, as full as if its disk were: it takes nothing until its old limits come back.
+    /// Returns them.
+    pub async fn fill_stream(&self, name: &str) -> stream::Config {
+        let jetstream = async_nats::jetstream::new(self.raw_nats.clone());
+        let stream = jetstream.get_stream(format!("{}-{name}", self.config.bus.prefix)).await.unwrap();
+        let limits = stream.cached_info().config.clone();
+        let full = stream::Config { max_bytes: 1, discard: stream::DiscardPolicy::New, ..limits.clone() };
+        self.set_stream_limits(full).await;
+        limits
+    }
+
+    /// Gives a stream its limits back.
+    pub async fn set_stream_limits(&self, limits: stream::Config) {
+        async_nats::jetstream::new(self.raw_nats.clone()).update_stream(limits).await.unwrap();
     }
 
     /// Puts work on the queue once more. [`Bus::publish_work`] would not: JetStream knows it by its message id.

@@ -2,7 +2,8 @@
 //!
 //! A test opens a [`TestBed`], which gives it a database, streams and a data lake of its own, puts a source into the lake, accepts a load,
 //! and waits for facts ([`eventually`], [`TestBed::finished`], [`Watch`]), never for time. Tests of the API ask a [`RunningServer`] and look
-//! at its [`Answer`]s.
+//! at its [`Answer`]s. Stories about faults play on a [`Stage`], whose loaders reach the engines through a bad network ([`Proxy`]), and are
+//! checked against an [`oracle`]; [`rounds`] plays them as often as is asked for, and has variables of its own.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|

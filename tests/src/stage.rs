@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::{
     Accepted, EngineUrls, LoaderProcess, LoadsWatcher, Proxy, Round, RunningServer, ServerProcess, TestBed, Traffic,
     Watcher, eventually, fresh_config,
-    loads::LOAD_PATIENCE,
+    loads::{LOAD_PATIENCE, is_final},
     oracle::{History, Outcome, Source},
     sources::{PAYSTAT_COLUMNS, random_source},
 };
@@ -21,7 +21,7 @@ use crate::{
 /// Postal codes of the stage: 1 to this.
 const POSTAL_CODES: i32 = 4;
 /// How long each piece of data is under way between a loader and MongoDB, so that a load takes long enough to be disturbed.
-const DELAY: Duration = Duration::from_millis(2);
+const DELAY: Duration = Duration::from_millis(6);
 /// mongod's cache in GB.
 const CACHE_GB: f64 = 0.25;
 
@@ -218,6 +218,16 @@ impl Stage {
         let known = self.loads.iter_mut().find(|(load, _)| load == accepted);
         known.expect("a load that has ended").1.push("UNDONE");
         undone
+    }
+
+    /// Lets a random time pass, and notes whether there is still a load under way for a fault to hit.
+    pub async fn moment(&self, round: &mut Round, milliseconds: std::ops::Range<u64>) {
+        sleep(Duration::from_millis(round.random.u64(milliseconds))).await;
+        let answer = self.server.graphql("{ loads(first: 1000) { nodes { state } } }", json!({})).await;
+        // A server that cannot tell is in the middle of another fault.
+        round.is_late = answer.body["data"]["loads"]["nodes"]
+            .as_array()
+            .is_some_and(|all| all.iter().all(|load| is_final(&load["state"])));
     }
 
     /// The store has exactly these rows, and the API's sums are theirs.

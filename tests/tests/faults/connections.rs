@@ -21,7 +21,7 @@ async fn a_load_survives_a_bad_network() {
         let outcome = rows.load(load.accepted.number, &load.source);
         let _loaders = [stage.start_loader(2, 30_000).await, stage.start_loader(1, 30_000).await];
         for _ in 0..round.random.usize(3..6) {
-            sleep(Duration::from_millis(round.random.u64(0..500))).await;
+            stage.moment(round, 0..500).await;
             stage.network.disturb(round).await;
         }
         stage.succeeds(load, Some(outcome)).await;
@@ -45,7 +45,7 @@ async fn what_was_written_without_an_answer_is_not_written_twice() {
         let _loader = stage.start_loader(2, 10_000).await;
         stage.server.load_reaches(&load.accepted.id, 1).await;
         for _ in 0..round.random.usize(5..12) {
-            sleep(Duration::from_millis(round.random.u64(0..120))).await;
+            stage.moment(round, 0..120).await;
             stage.network.mongodb.set_traffic(Traffic::LosesAnswers);
             // Long enough for what was under way to arrive and be done.
             sleep(Duration::from_millis(round.random.u64(5..60))).await;

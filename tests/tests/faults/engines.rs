@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use paystats_tests::{Stage, oracle::History, rounds};
 use serde_json::json;
-use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn engines_that_are_killed_in_the_middle_of_a_load_are_waited_for() {
@@ -18,13 +17,13 @@ async fn engines_that_are_killed_in_the_middle_of_a_load_are_waited_for() {
         let text = stage.random_source(round, 501..10_001);
         let load = stage.start(&text, json!({})).await;
         let outcome = rows.load(load.accepted.number, &load.source);
-        let _loaders = [stage.start_loader(2, 30_000).await, stage.start_loader(1, 30_000).await];
+        let _loaders = [stage.start_loader(2, 12_000).await, stage.start_loader(1, 12_000).await];
         // Each at least once.
         let mut victims = vec![true, false];
         victims.extend((0..round.random.usize(0..3)).map(|_| round.random.bool()));
         round.random.shuffle(&mut victims);
         for is_mongod in victims {
-            sleep(Duration::from_millis(round.random.u64(50..800))).await;
+            stage.moment(round, 20..400).await;
             let away = Duration::from_millis(round.random.u64(0..1_000));
             if is_mongod {
                 stage.kill_mongod(away).await;

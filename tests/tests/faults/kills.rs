@@ -1,10 +1,7 @@
 //! SIGKILL for loaders, at any moment.
 
-use std::time::Duration;
-
 use paystats_tests::{Stage, oracle::History, rounds};
 use serde_json::json;
-use tokio::time::sleep;
 
 const CHECKED: &str = "rows, provenance, sums, months, counts, rejections, one end a watcher";
 
@@ -23,9 +20,10 @@ async fn a_load_survives_loaders_that_are_killed_again_and_again() {
             // Each loader would cut differently, had the first not chosen; some chunks have several batches.
             let loader = stage.start_loader(2, round.random.u64(10_000..400_000)).await;
             if round.random.bool() {
-                stage.server.load_reaches(&load.accepted.id, round.random.u64(1..10_000)).await;
+                let moment = round.random.u64(1..10_000);
+                round.is_late = !stage.server.load_reaches(&load.accepted.id, moment).await;
             } else {
-                sleep(Duration::from_millis(round.random.u64(1..700))).await;
+                stage.moment(round, 1..700).await;
             }
             loader.kill().await;
             round.did("loader killed");
@@ -55,7 +53,7 @@ async fn loads_survive_the_death_of_one_of_the_loaders_that_share_them() {
             loaders.push(stage.start_loader(1, 20_000).await);
         }
         for _ in 0..round.random.usize(3..7) {
-            sleep(Duration::from_millis(round.random.u64(1..400))).await;
+            stage.moment(round, 1..400).await;
             let victim = loaders.swap_remove(round.random.usize(..loaders.len()));
             victim.kill().await;
             round.did("loader killed");

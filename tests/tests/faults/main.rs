@@ -2,7 +2,9 @@
 //!
 //! Most stories are played in [rounds](paystats_tests::rounds): one in `make test`, many in `make torture`.
 
+mod combined;
 mod connections;
+mod disks;
 mod engines;
 mod kills;
 mod overlaps;

@@ -1,7 +1,5 @@
 //! Loads of the same ids at the same time: the newer load wins, whatever comes first.
 
-use std::time::Duration;
-
 use paystats_core::{bus::Work, load::LoadEntity};
 use paystats_tests::{
     Stage, TestBed,
@@ -10,7 +8,6 @@ use paystats_tests::{
     sources::{amount, paystat, paystat_row, paystats},
 };
 use serde_json::json;
-use tokio::time::sleep;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_loads_with_the_same_ids_at_the_same_time_the_newer_one_wins() {
@@ -34,7 +31,7 @@ async fn of_loads_with_the_same_ids_at_the_same_time_the_newer_one_wins() {
             loaders.push(stage.start_loader(2, round.random.u64(5_000..60_000)).await);
         }
         for _ in 0..round.random.usize(2..4) {
-            sleep(Duration::from_millis(round.random.u64(10..400))).await;
+            stage.moment(round, 10..400).await;
             if round.random.bool() {
                 loaders.swap_remove(0).kill().await;
                 round.did("loader killed");

@@ -1,10 +1,7 @@
 //! Loaders that are stopped by SIGSTOP until their work has gone to another, and then go on as if nothing had happened.
 
-use std::time::Duration;
-
 use paystats_tests::{LoaderProcess, Round, Stage, WatchedLoad, oracle::History, rounds};
 use serde_json::json;
-use tokio::time::sleep;
 
 const CHECKED: &str = "the woken loader changes nothing: rows, provenance, sums, rejections, one end a watcher";
 
@@ -16,7 +13,7 @@ async fn paused_in_the_middle(stage: &mut Stage, round: &mut Round, text: &str) 
     let load = stage.start(text, json!({})).await;
     let loader = stage.start_loader(1, LARGE_CHUNK).await;
     stage.server.load_becomes(&load.accepted.id, |load| load["state"] != "QUEUED" && load["state"] != "PLANNING").await;
-    sleep(Duration::from_millis(round.random.u64(0..150))).await;
+    stage.moment(round, 0..150).await;
     loader.pause();
     round.did("loader paused");
     (load, loader)
