@@ -4,14 +4,15 @@
 PROFILE ?= release
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-TESTER := $(if $(shell cargo nextest --version 2>/dev/null),cargo nextest run,cargo test) --workspace
+RUNNER := $(if $(shell cargo nextest --version 2>/dev/null),cargo nextest run,cargo test)
+TESTER := $(RUNNER) --workspace
 
 # Vite needs Node.js 20.19. Without it everything else works.
 HAS_NODE := $(shell npm --version >/dev/null 2>&1 && node -p '(([a, b]) => a > 20 || (a == 20 && b >= 19) ? "yes" : "")(process.versions.node.split("."))')
 NO_NODE := Node.js 20.19 or newer is not here
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt engines web schema bench-load clean
+.PHONY: help run test torture lint fmt engines web schema bench-load clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,21 @@ ifdef HAS_NODE
 else
 	@echo "test: $(NO_NODE): the pages are not tested"
 endif
+
+# Rounds of each story, the seed of the first one, and where the table goes.
+ROUNDS ?= 20
+SEED ?= $(shell date +%s)
+REPORT := $(abspath $(TARGET))/torture.md
+
+torture: export PAYSTATS_TORTURE_ROUNDS = $(ROUNDS)
+torture: export PAYSTATS_TORTURE_SEED := $(SEED)
+torture: export PAYSTATS_TORTURE_REPORT = $(REPORT)
+torture: engines ## Break things while loads run, hundreds of times; ROUNDS=20, SEED=1 to repeat a failure
+	cargo build --package paystats-standalone
+	@printf '| story | faults | rounds | checked | failures |\n|---|---|---|---|---|\n' > $(REPORT)
+	@echo "torture: seeds from $$PAYSTATS_TORTURE_SEED"
+	@env PAYSTATS_DIE_WITH_PARENT=1 $(TARGET)/debug/paystats engines exec -- $(RUNNER) --package paystats-tests --test faults --no-fail-fast; \
+	status=$$?; cat $(REPORT); exit $$status
 
 lint: $(if $(HAS_NODE),web/node_modules/.installed) ## Formatting, clippy, dependencies, schema drift, pages, container files, scripts
 	cargo fmt --all --check
