@@ -33,7 +33,7 @@ pub use engines::EngineUrls;
 pub use eventually::{PATIENCE, eventually};
 pub use filters::RandomFilter;
 pub use loader::{LoaderProcess, RunningLoader};
-pub use loads::{Accepted, LOAD_PATIENCE, LoadsWatcher, Watcher, is_final};
+pub use loads::{Accepted, LOAD_PATIENCE, LoadsWatcher, Watcher, is_final, until_available};
 pub use proxy::{Proxy, Traffic};
 pub use rounds::{Round, rounds};
 pub use server::{Commands, RunningServer, ServerProcess};

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    Answer, Api,
+    Answer, Api, eventually,
     oracle::{Content, Refused, Rows, Stored, Sum, units},
 };
 
@@ -63,6 +63,16 @@ pub fn is_final(state: &Value) -> bool {
     matches!(state.as_str(), Some("SUCCEEDED" | "FAILED" | "CANCELLED" | "UNDONE"))
 }
 
+/// Asks until the server has what it needs for an answer.
+pub async fn until_available(mut ask: impl AsyncFnMut() -> Answer) -> Answer {
+    eventually("a server that has its engines", async || {
+        let answer = ask().await;
+        let is_away = !answer.body["errors"].is_null() && answer.code() == "UNAVAILABLE";
+        if is_away { Err(answer) } else { Ok(answer) }
+    })
+    .await
+}
+
 impl Api {
     /// Starts a load of a source of paystats, with further fields of the input.
     pub async fn start_load(&self, source: &str, more: Value) -> Accepted {
@@ -90,9 +100,11 @@ impl Api {
         self.change_load("undoLoad", "UndoLoadInput", json!({ "id": load.id })).await
     }
 
-    /// Asks to load anew what a load could not: a new load.
+    /// Asks to load anew what a load could not: a new load, the same one however often it is asked for.
     pub async fn retry_load(&self, load: &Accepted, only_rejected: bool) -> Answer {
-        self.change_load("retryLoad", "RetryLoadInput", json!({ "id": load.id, "onlyRejected": only_rejected })).await
+        let key = format!("retry of {}, only rejected rows: {only_rejected}", load.id);
+        let input = json!({ "id": load.id, "onlyRejected": only_rejected, "idempotencyKey": key });
+        self.change_load("retryLoad", "RetryLoadInput", input).await
     }
 
     async fn change_load(&self, field: &str, input: &str, value: Value) -> Answer {

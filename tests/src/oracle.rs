@@ -92,9 +92,9 @@ pub struct Outcome {
 }
 
 impl Source {
-    /// Reads a source with the columns of [`PAYSTAT_COLUMNS`](crate::sources::PAYSTAT_COLUMNS) and any others, where only the postal codes
-    /// 1 to `postal_codes` are known.
-    pub fn read(text: &str, postal_codes: i64) -> Self {
+    /// Reads a source with the columns of [`PAYSTAT_COLUMNS`](crate::sources::PAYSTAT_COLUMNS) and any others, where only these postal codes
+    /// are known.
+    pub fn read(text: &str, postal_codes: &[i64]) -> Self {
         let mut records = records(text).into_iter();
         let (_, header) = records.next().expect("a header");
         let place = |name: &str| header.iter().position(|column| column == name).expect("the column is there");
@@ -116,7 +116,7 @@ impl Source {
                 month.strip_suffix("-01").filter(|month| is_month(month)),
                 age_group(age),
                 ["F", "M"].contains(&gender),
-                postal_code.parse::<i64>().ok().filter(|code| (1..=postal_codes).contains(code)),
+                postal_code.parse::<i64>().ok().filter(|code| postal_codes.contains(code)),
             );
             match (known_id, content) {
                 (None, _) => source.refuse(line, "INVALID_ID", Some("id")),
@@ -137,6 +137,13 @@ impl Source {
 
     fn refuse(&mut self, line: u64, code: &str, column: Option<&str>) {
         self.refused.push(Refused { line, code: code.to_owned(), column: column.map(str::to_owned) });
+    }
+
+    /// Only the rows on these lines.
+    pub fn only_lines(mut self, lines: &[u64]) -> Self {
+        self.rows.retain(|_, (line, _)| lines.contains(line));
+        self.refused.retain(|refused| lines.contains(&refused.line));
+        self
     }
 
     /// Rows, good and refused.
@@ -324,7 +331,7 @@ x,2015-01-01,<=24,F,1,9,
 
     #[test]
     fn a_source_is_read_with_its_lines_and_what_is_wrong_with_them() {
-        let source = Source::read(TEXT, 2);
+        let source = Source::read(TEXT, &[1, 2]);
         let found: Vec<_> = source.rows.iter().map(|(id, (line, row))| (*id, *line, row.units)).collect();
         assert_eq!(found, [(7, 2, 15_000_000_000_000_000), (8, 4, -1)]);
         let refused: Vec<_> = source.refused.iter().map(|refused| (refused.line, refused.code.as_str())).collect();
@@ -345,9 +352,9 @@ x,2015-01-01,<=24,F,1,9,
     fn the_last_load_wins_and_sums_are_exact() {
         let (old, new) = (TEXT, TEXT.replace("1.5,", "2.25,"));
         let mut history = History::default();
-        let outcome = history.load(1, &Source::read(old, 2));
+        let outcome = history.load(1, &Source::read(old, &[1, 2]));
         assert_eq!(outcome, Outcome { inserted: 2, rejected: 8, ..Outcome::default() });
-        let outcome = history.load(2, &Source::read(&new, 2));
+        let outcome = history.load(2, &Source::read(&new, &[1, 2]));
         assert_eq!(outcome, Outcome { updated: 1, unchanged: 1, rejected: 8, ..Outcome::default() });
         let rows = history.rows();
         assert_eq!((rows.0[&7].load, rows.0[&8].load), (Some(2), Some(1)));
@@ -357,7 +364,7 @@ x,2015-01-01,<=24,F,1,9,
 
     #[test]
     fn a_load_that_is_taken_back_leaves_nothing_and_what_was_changed_since_stays() {
-        let with = |amount: &str| Source::read(&TEXT.replace("1.5,", &format!("{amount},")), 2);
+        let with = |amount: &str| Source::read(&TEXT.replace("1.5,", &format!("{amount},")), &[1, 2]);
         let mut history = History::default();
         history.load(1, &with("1"));
         history.load(2, &with("2"));

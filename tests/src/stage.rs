@@ -13,9 +13,9 @@ use tokio::time::sleep;
 use crate::{
     Accepted, EngineUrls, LoaderProcess, LoadsWatcher, Proxy, Round, RunningServer, ServerProcess, TestBed, Traffic,
     Watcher, eventually, fresh_config,
-    loads::{LOAD_PATIENCE, is_final},
-    oracle::{History, Outcome, Source},
-    sources::{PAYSTAT_COLUMNS, random_source},
+    loads::{LOAD_PATIENCE, is_final, until_available},
+    oracle::{History, Outcome, Source, TakenBack},
+    sources::{PAYSTAT_COLUMNS, postal_code, random_source},
 };
 
 /// Postal codes of the stage: 1 to this.
@@ -37,6 +37,7 @@ pub struct Stage {
     all_loads: LoadsWatcher,
     loads: Vec<(Accepted, Vec<&'static str>)>,
     files: u32,
+    postal_codes: Vec<i64>,
     engines: Option<OwnEngines>,
 }
 
@@ -101,8 +102,9 @@ impl Stage {
             nats: Proxy::start(port_of(&urls.nats_url), Duration::ZERO),
         };
         let server = bed.start_server().await;
+        let postal_codes = (1..=POSTAL_CODES.into()).collect();
         let all_loads = server.watch_loads().await;
-        Self { server, network, bed, all_loads, loads: Vec::new(), files: 0, engines }
+        Self { server, network, bed, all_loads, loads: Vec::new(), files: 0, postal_codes, engines }
     }
 
     /// The configuration of whoever reaches the engines through the bad network.
@@ -140,9 +142,19 @@ impl Stage {
         path
     }
 
+    /// Makes a postal code by a mutation.
+    pub async fn create_postal_code(&mut self, id: i32) {
+        let code = postal_code(id);
+        let query =
+            "mutation($input: CreatePostalCodeInput!) { createPostalCode(input: $input) { postalCode { id } } }";
+        let input = json!({ "id": id, "code": code.code.to_string(), "wkb": code.geometry.ewkb_hex() });
+        self.server.graphql(query, json!({ "input": input })).await.data();
+        self.postal_codes.push(id.into());
+    }
+
     /// What a source says, by the oracle.
     pub fn read(&self, text: &str) -> Source {
-        Source::read(text, POSTAL_CODES.into())
+        Source::read(text, &self.postal_codes)
     }
 
     /// Puts a source into the data lake, starts its load with further fields of the input, and watches it.
@@ -208,16 +220,39 @@ impl Stage {
         (accepted, ended)
     }
 
-    /// Undoes a load that has succeeded, and waits until it is undone, which is told once. A loader has to run.
-    pub async fn undo(&mut self, accepted: &Accepted) -> Value {
-        let answer = self.server.undo_load(accepted).await;
-        answer.data();
-        let watcher = self.server.watch_load(accepted).await;
-        let undone = self.server.load_becomes(&accepted.id, |load| load["state"] == "UNDONE").await;
+    /// Asks to cancel a load. Tells whether that was in time; a load that has ended is not cancelled.
+    pub async fn cancel(&self, load: &Accepted) -> bool {
+        let answer = until_available(async || self.server.cancel_load(load).await).await;
+        let is_late = !answer.body["errors"].is_null() && answer.code() == "CONFLICT";
+        assert!(is_late || answer.data()["cancelLoad"]["load"]["id"] == *load.id);
+        !is_late
+    }
+
+    /// Asks to undo a load that has succeeded, and watches that.
+    pub async fn start_undo(&self, load: &Accepted) -> Watcher {
+        let answer = until_available(async || self.server.undo_load(load).await).await;
+        // Asked again after an answer that it is not available, it may be under way.
+        let state = self.server.load_becomes(&load.id, |_| true).await["state"].clone();
+        assert!(state == "REVERTING" || state == "UNDONE", "{state}: {answer:?}");
+        self.server.watch_load(load).await
+    }
+
+    /// Waits until a load is undone, which has to be told once. Gives how many rows went back and how many stayed.
+    pub async fn ends_undone(&mut self, load: &Accepted, watcher: Watcher) -> TakenBack {
+        let undone = self.server.load_becomes(&load.id, |load| load["state"] == "UNDONE").await;
+        assert_eq!(undone["state"], "UNDONE");
         assert_eq!(watcher.end().await["state"], "UNDONE");
-        let known = self.loads.iter_mut().find(|(load, _)| load == accepted);
-        known.expect("a load that has ended").1.push("UNDONE");
-        undone
+        let known = self.loads.iter_mut().find(|(known, _)| known == load);
+        known.expect("a load that has succeeded").1.push("UNDONE");
+        self.taken_back(load).await
+    }
+
+    /// What the API says of the rows that a load had written, and that were taken back.
+    pub async fn taken_back(&self, load: &Accepted) -> TakenBack {
+        let query = "query($id: ID!) { load(id: $id) { progress { rowsReverted rowsKept } } }";
+        let answer = self.server.graphql(query, json!({ "id": load.id })).await;
+        let count = |name: &str| answer.data()["load"]["progress"][name].as_u64().unwrap();
+        TakenBack { reverted: count("rowsReverted"), kept: count("rowsKept") }
     }
 
     /// Lets a random time pass, and notes whether there is still a load under way for a fault to hit.

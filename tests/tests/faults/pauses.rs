@@ -9,7 +9,7 @@ const CHECKED: &str = "the woken loader changes nothing: rows, provenance, sums,
 const LARGE_CHUNK: u64 = 300_000;
 
 /// Starts a load and a loader with one worker, and pauses the loader somewhere in the middle of a chunk.
-async fn paused_in_the_middle(stage: &mut Stage, round: &mut Round, text: &str) -> (WatchedLoad, LoaderProcess) {
+pub async fn paused_in_the_middle(stage: &mut Stage, round: &mut Round, text: &str) -> (WatchedLoad, LoaderProcess) {
     let load = stage.start(text, json!({})).await;
     let loader = stage.start_loader(1, LARGE_CHUNK).await;
     stage.server.load_becomes(&load.accepted.id, |load| load["state"] != "QUEUED" && load["state"] != "PLANNING").await;
@@ -20,7 +20,7 @@ async fn paused_in_the_middle(stage: &mut Stage, round: &mut Round, text: &str) 
 }
 
 /// Wakes a loader and waits until it has done all that it still had in mind: its one worker takes no new work before that.
-async fn wakes_and_works(
+pub async fn wakes_and_works(
     stage: &mut Stage,
     rows: &mut History,
     loader: LoaderProcess,
