@@ -12,4 +12,5 @@ mod overlaps;
 mod pauses;
 mod servers;
 mod sources;
+mod undos;
 mod work;
