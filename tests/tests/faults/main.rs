@@ -10,6 +10,7 @@ mod engines;
 mod kills;
 mod overlaps;
 mod pauses;
+mod policies;
 mod servers;
 mod sources;
 mod undos;
