@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paystats_tests::{Accepted, LoaderProcess, Round, ServerProcess, Stage, oracle::History, rounds};
+use paystats_tests::{Accepted, LoaderProcess, Round, ServerProcess, Stage, oracle::History, rounds, until_available};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -70,13 +70,8 @@ async fn start_stubbornly(stage: &Stage, crew: &Crew, path: &str) -> Accepted {
     {
         return Accepted::of(&answer.data()["startLoad"]["load"]);
     }
-    paystats_tests::eventually("a server that accepts a load", async || {
-        match stage.server.try_start_load(path, key.clone()).await {
-            Ok(answer) if answer.body["errors"].is_null() => Ok(Accepted::of(&answer.data()["startLoad"]["load"])),
-            other => Err(other),
-        }
-    })
-    .await
+    let ask = async || stage.server.try_start_load(path, key.clone()).await.unwrap();
+    Accepted::of(&until_available(ask).await.data()["startLoad"]["load"])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,6 +99,58 @@ async fn loads_survive_faults_of_all_kinds() {
         }
         for load in loads {
             stage.succeeds(load, None).await;
+        }
+        stage.close(&rows).await;
+    })
+    .await;
+}
+
+/// Overlapping loads of which the newer one is taken back are another story ([`undos`](super::undos)); these overlap with what was there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loads_that_are_cancelled_undone_and_retried_survive_faults_of_all_kinds() {
+    let checked =
+        "rows of the loads that succeeded alone, provenance, sums, months, rejections, one end a watcher and load";
+    rounds("all faults at once, while loads are cancelled, undone and retried", checked, async |round| {
+        let mut stage = Stage::with_own_engines().await;
+        let mut rows = History::default();
+        let base = stage.random_source(round, 1..3_001);
+        stage.load_in_peace(&mut rows, &base).await;
+
+        let mut crew = Crew::hire(&stage, round).await;
+        let mut loads = Vec::new();
+        for place in 0..round.random.i64(1..4) {
+            let text = stage.random_source(round, place * 2_000 + 1..place * 2_000 + 2_001);
+            let path = stage.put(&text);
+            let accepted = start_stubbornly(&stage, &crew, &path).await;
+            let load = stage.watch(accepted, path, &text).await;
+            crew.suffer(&mut stage, round).await;
+            let is_cancelled = round.random.bool() && stage.cancel(&load.accepted).await;
+            crew.suffer(&mut stage, round).await;
+            loads.push((load, text, is_cancelled));
+        }
+        for (load, text, is_cancelled) in loads {
+            let (accepted, path) = (load.accepted.clone(), load.path.clone());
+            if is_cancelled {
+                stage.ends_unsuccessfully(load, "CANCELLED").await;
+                round.did("load cancelled");
+                let retry = until_available(async || stage.server.retry_load(&accepted, false).await).await;
+                let retry = Accepted::of(&retry.data()["retryLoad"]["load"]);
+                let load = stage.watch(retry, path, &text).await;
+                crew.suffer(&mut stage, round).await;
+                rows.load(load.accepted.number, &load.source);
+                stage.succeeds(load, None).await;
+                round.did("load retried");
+            } else {
+                rows.load(accepted.number, &load.source);
+                stage.succeeds(load, None).await;
+                if round.random.bool() {
+                    let undoing = stage.start_undo(&accepted).await;
+                    crew.suffer(&mut stage, round).await;
+                    stage.ends_undone(&accepted, undoing).await;
+                    rows.take_back(accepted.number);
+                    round.did("load undone");
+                }
+            }
         }
         stage.close(&rows).await;
     })
