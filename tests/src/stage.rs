@@ -28,13 +28,14 @@ const CACHE_GB: f64 = 0.25;
 /// A bed, a server that looks at it, and a bad network. What the server and the test see does not pass through the network.
 #[derive(Debug)]
 pub struct Stage {
+    // Dropped before the server that it listens to.
+    all_loads: LoadsWatcher,
     /// A server that is never disturbed, but for its engines.
     pub server: RunningServer,
     /// Between loaders and engines.
     pub network: Network,
     /// The bed.
     pub bed: TestBed,
-    all_loads: LoadsWatcher,
     loads: Vec<(Accepted, Vec<&'static str>)>,
     files: u32,
     postal_codes: Vec<i64>,
@@ -120,7 +121,7 @@ impl Stage {
 
     /// A loader behind the bad network.
     pub async fn start_loader(&self, concurrency: usize, chunk_bytes: u64) -> LoaderProcess {
-        LoaderProcess::start(&self.config(), &LoaderConfig { concurrency, chunk_bytes }).await
+        LoaderProcess::start(&self.config(), &loader_config(concurrency, chunk_bytes)).await
     }
 
     /// A server behind the bad network.
@@ -172,7 +173,7 @@ impl Stage {
 
     /// Loads a source with a loader of this process, which nothing disturbs, and notes in `rows` what that changes.
     pub async fn load_in_peace(&mut self, rows: &mut History, text: &str) -> Accepted {
-        let loader = self.bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 50_000 });
+        let loader = self.bed.start_loader(loader_config(2, 50_000));
         let load = self.start(text, json!({})).await;
         let accepted = load.accepted.clone();
         let outcome = rows.load(accepted.number, &load.source);
@@ -277,7 +278,7 @@ impl Stage {
     pub async fn close(mut self, expected: &History) {
         self.network.mongodb.heal();
         self.network.nats.heal();
-        let loader = self.bed.start_loader(LoaderConfig { concurrency: 2, chunk_bytes: 50_000 });
+        let loader = self.bed.start_loader(loader_config(2, 50_000));
         // What is said of this load is said after everything else.
         let path = self.put(&format!("{PAYSTAT_COLUMNS}\n"));
         let mark = self.server.start_load(&path, json!({})).await;
@@ -357,6 +358,10 @@ impl Network {
         proxy.heal();
         round.did(faults[fault]);
     }
+}
+
+fn loader_config(concurrency: usize, chunk_bytes: u64) -> LoaderConfig {
+    LoaderConfig { concurrency, chunk_bytes }
 }
 
 fn counts(progress: &Value) -> Outcome {

@@ -14,14 +14,14 @@ async fn a_load_that_is_cancelled_in_the_middle_leaves_the_store_as_it_was_and_c
         let base = stage.random_source(round, 1..2_001);
         stage.load_in_peace(&mut rows, &base).await;
 
-        let text = stage.random_source(round, 1_001..8_001);
+        let text = stage.random_source(round, 1_001..6_001);
         let load = stage.start(&text, json!({})).await;
         let (accepted, path) = (load.accepted.clone(), load.path.clone());
         let mut loader = stage.start_loader(2, 20_000).await;
-        let moment = round.random.u64(1..5_000);
+        let moment = round.random.u64(1..4_000);
         stage.server.load_reaches(&accepted.id, moment).await;
         let is_in_time = stage.cancel(&accepted).await;
-        for _ in 0..round.random.usize(0..4) {
+        for _ in 0..round.random.usize(0..3) {
             stage.moment(round, 0..100).await;
             loader.kill().await;
             round.did("loader killed while rows were taken back");

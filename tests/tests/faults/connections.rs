@@ -16,11 +16,11 @@ async fn a_load_survives_a_bad_network() {
         let base = stage.random_source(round, 1..1_001);
         stage.load_in_peace(&mut rows, &base).await;
 
-        let text = stage.random_source(round, 501..10_001);
+        let text = stage.random_source(round, 501..8_001);
         let load = stage.start(&text, json!({})).await;
         let outcome = rows.load(load.accepted.number, &load.source);
         let _loaders = [stage.start_loader(2, 30_000).await, stage.start_loader(1, 30_000).await];
-        for _ in 0..round.random.usize(3..6) {
+        for _ in 0..round.random.usize(2..5) {
             stage.moment(round, 0..500).await;
             stage.network.disturb(round).await;
         }

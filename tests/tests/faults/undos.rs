@@ -26,14 +26,14 @@ async fn a_load_is_undone_while_a_newer_one_replaces_its_rows() {
         let old = stage.random_source(round, 1_001..5_001);
         let old = stage.load_in_peace(&mut rows, &old).await;
 
-        let text = stage.random_source(round, 2_501..7_001);
+        let text = stage.random_source(round, 2_501..6_001);
         let new = stage.start(&text, json!({})).await;
         rows.load(new.accepted.number, &new.source);
         let mut loader = stage.start_loader(2, 20_000).await;
-        let moment = round.random.u64(0..4_000);
+        let moment = round.random.u64(0..3_000);
         stage.server.load_reaches(&new.accepted.id, moment).await;
         let undoing = stage.start_undo(&old).await;
-        for _ in 0..round.random.usize(1..4) {
+        for _ in 0..round.random.usize(1..3) {
             stage.moment(round, 0..300).await;
             loader.kill().await;
             round.did("loader killed");
@@ -73,7 +73,7 @@ async fn rows_that_were_replaced_or_edited_since_stay_when_their_load_is_undone(
 
         let mut loader = stage.start_loader(2, 20_000).await;
         let undoing = stage.start_undo(&old).await;
-        for _ in 0..round.random.usize(1..4) {
+        for _ in 0..round.random.usize(1..3) {
             stage.moment(round, 0..60).await;
             loader.kill().await;
             round.did("loader killed while rows were taken back");
@@ -145,12 +145,12 @@ async fn rows_of_a_cancelled_load_do_not_come_back_when_the_load_that_replaced_t
         let mut rows = History::default();
         let base = stage.random_source(round, 1..1_001);
         stage.load_in_peace(&mut rows, &base).await;
-        let older = stage.random_source(round, 501..8_001);
+        let older = stage.random_source(round, 501..5_001);
         let older = stage.start(&older, json!({})).await;
         let newer = stage.random_source(round, 501..1_501);
         let newer = stage.start(&newer, json!({})).await;
         let _loaders = [stage.start_loader(2, 10_000).await, stage.start_loader(2, 10_000).await];
-        let moment = round.random.u64(1..6_000);
+        let moment = round.random.u64(1..4_000);
         stage.server.load_reaches(&older.accepted.id, moment).await;
         if stage.cancel(&older.accepted).await {
             stage.ends_unsuccessfully(older, "CANCELLED").await;
