@@ -199,6 +199,11 @@ impl History {
         versions.push(Some(Stored { content, load: None, line: None }));
     }
 
+    /// Takes a version for granted that the store was found to hold.
+    pub fn adopt(&mut self, id: i64, row: Stored) {
+        self.0.entry(id).or_default().push(Some(row));
+    }
+
     /// Does what a mutation does that removes a row.
     pub fn delete(&mut self, id: i64) {
         self.0.get_mut(&id).expect("the row was there once").push(None);

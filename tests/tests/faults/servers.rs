@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paystats_tests::{Accepted, Stage, Traffic, eventually, oracle::History, rounds};
+use paystats_tests::{Accepted, LOAD_PATIENCE, Stage, Traffic, eventually, is_final, oracle::History, rounds};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -79,6 +79,57 @@ async fn requests_that_killed_servers_did_not_answer_are_asked_again_and_make_on
             let outcome = rows.load(load.accepted.number, &load.source);
             stage.succeeds(load, Some(outcome)).await;
         }
+        stage.close(&rows).await;
+    })
+    .await;
+}
+
+/// A watcher goes from server to server as they die, and hands on what it saw last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_whose_servers_are_killed_is_told_everything_once_by_the_others() {
+    let checked = "numbers only grow from server to server; the end is told once; rows, sums, counts, rejections";
+    rounds("servers are killed under their watchers", checked, async |round| {
+        let mut stage = Stage::new().await;
+        let mut rows = History::default();
+        let text = stage.random_source(round, 1..6_001);
+        let load = stage.start(&text, json!({})).await;
+        let outcome = rows.load(load.accepted.number, &load.source);
+        let _loader = stage.start_loader(2, 10_000).await;
+        let (mut told, mut kills) = (Vec::<Value>::new(), round.random.usize(2..5));
+        loop {
+            let server = stage.start_server_process().await;
+            let query = "subscription($id: ID!, $seq: Int) { loadProgress(id: $id, afterSeq: $seq) { seq state } }";
+            let seen = told.last().map(|progress| progress["seq"].clone());
+            let mut watching = server.subscribe(query, json!({ "id": load.accepted.id, "seq": seen })).await;
+            let listening = tokio::spawn(async move {
+                let mut told = Vec::new();
+                loop {
+                    match watching.next_within(LOAD_PATIENCE).await {
+                        Ok(Some(mut next)) => told.push(next["loadProgress"].take()),
+                        Ok(None) => return (told, true),
+                        Err(_) => return (told, false),
+                    }
+                }
+            });
+            if kills > 0 {
+                kills -= 1;
+                stage.moment(round, 10..250).await;
+                server.kill().await;
+                round.did("server killed");
+            }
+            let (more, is_complete) = listening.await.unwrap();
+            told.extend(more);
+            if is_complete {
+                break;
+            }
+        }
+        assert!(
+            told.iter().zip(&told[1..]).all(|(before, after)| before["seq"].as_u64() < after["seq"].as_u64()),
+            "{told:?}"
+        );
+        assert_eq!(told.iter().filter(|progress| is_final(&progress["state"])).count(), 1, "{told:?}");
+        assert_eq!(told.last().unwrap()["state"], "SUCCEEDED");
+        stage.succeeds(load, Some(outcome)).await;
         stage.close(&rows).await;
     })
     .await;
