@@ -109,6 +109,41 @@ async fn rows_that_were_removed_since_do_not_come_back_when_their_load_is_undone
     stage.close(&rows).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loader_that_wakes_when_others_have_undone_the_load_changes_nothing() {
+    rounds("a loader is paused while it undoes a load, until others have done so", CHECKED, async |round| {
+        let mut stage = Stage::new().await;
+        let mut rows = History::default();
+        let base = stage.random_source(round, 1..2_001);
+        stage.load_in_peace(&mut rows, &base).await;
+        let old = stage.random_source(round, 1_001..5_001);
+        let old = stage.load_in_peace(&mut rows, &old).await;
+        let last = stage.random_source(round, 10_001..10_201);
+        let last = stage.load_in_peace(&mut rows, &last).await;
+
+        let sleeper = stage.start_loader(1, 20_000).await;
+        let undoing = stage.start_undo(&old).await;
+        stage.moment(round, 0..150).await;
+        sleeper.pause();
+        round.did("loader paused");
+        let other = stage.start_loader(2, 20_000).await;
+        let found = stage.ends_undone(&old, undoing).await;
+        assert_eq!(found, rows.take_back(old.number));
+        other.stop().await;
+        let newer = stage.random_source(round, 1_501..3_001);
+        stage.load_in_peace(&mut rows, &newer).await;
+
+        // It undoes one load after the other: when the next is undone, it has nothing in mind any more.
+        sleeper.wake();
+        let undoing = stage.start_undo(&last).await;
+        let found = stage.ends_undone(&last, undoing).await;
+        assert_eq!(found, rows.take_back(last.number));
+        sleeper.stop().await;
+        stage.close(&rows).await;
+    })
+    .await;
+}
+
 /// Whoever replaced a row keeps the version from before, which may be of a load that is undone first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loads_that_are_undone_in_any_order_leave_nothing_of_their_own() {
