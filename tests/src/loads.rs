@@ -18,9 +18,11 @@ use crate::{
     oracle::{Content, Refused, Rows, Stored, Sum, units},
 };
 
-/// How long a load that meets faults may take. A loader that was paused inside a transaction holds its rows until MongoDB ends the
-/// transaction, which it does after a minute.
-pub const LOAD_PATIENCE: Duration = Duration::from_secs(150);
+/// How long a load may take after its last fault. It is less than the minute after which MongoDB ends a transaction whose owner was killed
+/// or paused: nobody may have to wait for that.
+pub const LOAD_PATIENCE: Duration = Duration::from_secs(50);
+/// How long a watcher of all loads may hear nothing: a whole story.
+const STORY: Duration = Duration::from_secs(600);
 
 const LOAD: &str = "id number state error progress {
     state error rowsRead rowsInserted rowsUpdated rowsUnchanged rowsRejected
@@ -244,8 +246,7 @@ impl Api {
         let listening = {
             let told = told.clone();
             tokio::spawn(async move {
-                while let Some(mut next) =
-                    subscription.next_within(LOAD_PATIENCE).await.expect("a watcher is told everything")
+                while let Some(mut next) = subscription.next_within(STORY).await.expect("a watcher is told everything")
                 {
                     told.lock().unwrap().push(next["loads"].take());
                 }
