@@ -53,11 +53,11 @@ pub async fn load_chunk(loader: &Loader, load: Load, index: u32, claim: &mut Cla
         let outcome = match load.entity {
             LoadEntity::PostalCodes => {
                 let rows = PostalCodeRows::new(&chunk.columns)?;
-                Writer::new(loader, &load, &chunk, rows).write(&mut session).await?
+                Writer::new(loader, &load, &chunk, rows).await?.write(&mut session).await?
             }
             LoadEntity::Paystats => {
                 let rows = PaystatRows::new(&chunk.columns, store.postal_codes.all_ids().await?)?;
-                Writer::new(loader, &load, &chunk, rows).write(&mut session).await?
+                Writer::new(loader, &load, &chunk, rows).await?.write(&mut session).await?
             }
         };
         match outcome {
@@ -88,6 +88,7 @@ struct Writer<'a, R: Rows> {
     batch: Batch<R>,
     /// Whether the rows of the batch before were new.
     likely_new: bool,
+    claims_unchanged: bool,
     /// Unique values of the rows of a dry run, which the store does not come to know.
     unique_values: HashSet<String>,
 }
@@ -101,10 +102,13 @@ struct Batch<R: Rows> {
 }
 
 impl<'a, R: Rows> Writer<'a, R> {
-    fn new(loader: &'a Loader, load: &'a Load, chunk: &'a LoadChunk, parser: R) -> Self {
+    async fn new(loader: &'a Loader, load: &'a Load, chunk: &'a LoadChunk, parser: R) -> Result<Self, StoreError> {
         let batch = Batch { rows: Vec::new(), records: Vec::new(), rejections: Vec::new() };
         let state = chunk.state.clone();
-        Self { loader, load, chunk, parser, state, batch, likely_new: true, unique_values: HashSet::new() }
+        // Asked once: no older load can come to be open from here on.
+        let claims_unchanged = !load.dry_run && loader.engines.store.loads.any_older_open(load).await?;
+        let unique_values = HashSet::new();
+        Ok(Self { loader, load, chunk, parser, state, batch, likely_new: true, claims_unchanged, unique_values })
     }
 
     async fn write(mut self, session: &mut LoadSession) -> Result<Outcome, WorkError> {
@@ -175,6 +179,7 @@ impl<'a, R: Rows> Writer<'a, R> {
             from_byte: self.state.next_byte,
             rows: &self.batch.rows,
             likely_new: self.likely_new,
+            claims_unchanged: self.claims_unchanged,
         };
         let settle = |outcomes: &[RowOutcome], changes: &TotalChanges| self.settle(outcomes, changes, next, done, room);
         let state = match store.write_batch(session, &batch, settle).await? {

@@ -86,7 +86,7 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     async fn new(loader: &'a Loader, load: &'a Load) -> Result<Self, WorkError> {
-        let only_lines = match load.retry_of.filter(|_| load.only_rejected) {
+        let only_lines = match load.only_rejected_of {
             Some(refused_by) => Some(loader.engines.store.load_chunks.rejected_lines(refused_by).await?),
             None => None,
         };

@@ -3,9 +3,15 @@
 //! First no worker can write for the load any more, then each batch of its undo log is taken back in one transaction. Whoever dies in
 //! between leaves the rest of the log to the next one.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, SelectAll},
+};
 use paystats_core::{
     domain::{Paystat, PostalCode},
     load::{Load, LoadEntity, LoadEvent, LoadState, Progress, Reverted},
@@ -46,10 +52,24 @@ async fn take_back<R: LoadRow>(
     let store = &loader.engines.store;
     progress.reverted = store.reverted::<R>(load).await?;
     loader.reports.say(load.id, &LoadEvent::Reverting { progress: progress.clone() }).await;
-    let steps = store.undo_steps::<R>(load).await?;
-    let mut taken = stream::iter(steps)
-        .map(|step| async move { store.undo_step::<R>(load, &step).await })
-        .buffer_unordered(concurrency);
+    let mut sessions = Vec::with_capacity(concurrency);
+    for _ in 0..concurrency {
+        sessions.push(store.start_session().await?);
+    }
+    store.loads.take_reverting(load.id, &sessions).await?;
+    let steps = Mutex::new(store.undo_steps::<R>(load).await?.into_iter());
+    let next = || steps.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let mut taken = sessions
+        .into_iter()
+        .map(|session| {
+            stream::try_unfold(session, move |mut session| async move {
+                let Some(step) = next() else { return Ok(None) };
+                let reverted = store.undo_step::<R>(load, &step, &mut session).await?;
+                Ok::<_, StoreError>(Some((reverted, session)))
+            })
+            .boxed()
+        })
+        .collect::<SelectAll<_>>();
     let mut told = Instant::now();
     while let Some(reverted) = taken.try_next().await? {
         progress.reverted.rows += reverted.rows;

@@ -100,6 +100,14 @@ async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
     };
     match outcome {
         Ok(()) => delivery.ack().await,
+        Err(WorkError::SourceAway(reason)) if attempt >= MAX_ATTEMPTS => {
+            match finish::give_up(&loader.engines, work.load(), &format!("{reason}; it was tried {attempt} times"))
+                .await
+            {
+                Ok(()) => delivery.ack().await,
+                Err(_) => delivery.nak(Duration::from_secs(1)).await,
+            }
+        }
         // The answer is the other worker's to give.
         Err(WorkError::Lost) => {
             info!(load.id = %work.load(), attempt, "another worker has taken the work");

@@ -263,7 +263,7 @@ pub async fn write_batch<R: LoadRow>(
         let state = ChunkState { done: true, ..chunk.state.clone() };
         Ok(Settled { rejections: rejections.to_vec(), state })
     };
-    let batch = LoadBatch { load, chunk: &chunk, from_byte: 0, rows, likely_new };
+    let batch = LoadBatch { load, chunk: &chunk, from_byte: 0, rows, likely_new, claims_unchanged: false };
     let mut session = store.start_session().await.unwrap();
     let written = store.write_batch(&mut session, &batch, settle).await.unwrap();
     assert!(matches!(written, BatchOutcome::Written { .. }), "{written:?}");
@@ -282,7 +282,7 @@ pub fn load_numbered(number: i64) -> Load {
         policy: RejectPolicy::default(),
         dry_run: false,
         retry_of: None,
-        only_rejected: false,
+        only_rejected_of: None,
         state: LoadState::Loading,
         ends_as: None,
         error: None,

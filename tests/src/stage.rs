@@ -361,7 +361,7 @@ impl Network {
 }
 
 fn loader_config(concurrency: usize, chunk_bytes: u64) -> LoaderConfig {
-    LoaderConfig { concurrency, chunk_bytes }
+    LoaderConfig { concurrency, chunk_bytes, chunks_in_flight: 16 }
 }
 
 fn counts(progress: &Value) -> Outcome {

@@ -268,6 +268,35 @@ async fn rows_that_were_refused_are_loaded_alone_once_the_file_was_mended() {
 }
 
 #[tokio::test]
+async fn a_retry_of_refused_rows_is_repeated_with_these_rows_alone_and_known_by_its_key() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    let _loader = bed.start_plain_loader();
+    bed.insert_postal_codes(1).await;
+    bed.put("rows.csv", with_bad_rows(14));
+    let first = done(&server, "startLoad", json!({ "entity": "PAYSTATS", "source": "rows.csv" })).await;
+    assert_eq!(counts(&ended(&server, &first).await), [12, 0, 0, 2]);
+    bed.put("rows.csv", source(14));
+    let keyed = json!({ "id": "1", "onlyRejected": true, "idempotencyKey": "k" });
+    let second = done(&server, "retryLoad", keyed.clone()).await;
+    assert_eq!(counts(&ended(&server, &second).await), [2, 0, 0, 0]);
+    let undone = done(&server, "undoLoad", json!({ "id": "2" })).await;
+    assert_eq!(ended(&server, &undone).await["state"], "UNDONE");
+    let third = done(&server, "retryLoad", json!({ "id": "2" })).await;
+    let third = ended(&server, &third).await;
+    assert_eq!(
+        (counts(&third), &third["onlyRejected"], &third["retryOf"]["number"]),
+        ([2, 0, 0, 0], &json!(true), &json!(2))
+    );
+
+    // The load that it repeats has another state by now.
+    let undone = done(&server, "undoLoad", json!({ "id": "1" })).await;
+    assert_eq!(ended(&server, &undone).await["progress"]["rowsReverted"], 12);
+    assert_eq!(done(&server, "retryLoad", keyed).await, second);
+    assert_eq!(bed.total().await.count, 2);
+}
+
+#[tokio::test]
 async fn a_load_of_postal_codes_is_taken_back_but_for_those_in_use() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;

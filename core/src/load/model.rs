@@ -208,8 +208,8 @@ pub struct Load {
     pub dry_run: bool,
     /// The load that it repeats.
     pub retry_of: Option<LoadId>,
-    /// Whether it loads only the lines that the load which it repeats refused.
-    pub only_rejected: bool,
+    /// The load whose refused lines are the only ones that it loads; all are loaded if `None`.
+    pub only_rejected_of: Option<LoadId>,
     /// Where it stands.
     pub state: LoadState,
     /// The state that it ends in, while it is `REVERTING`.

@@ -1,6 +1,6 @@
 //! Numbers given one by one.
 
-use mongodb::{Collection, Database, bson::doc, options::ReturnDocument};
+use mongodb::{ClientSession, Collection, Database, bson::doc, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
@@ -23,17 +23,24 @@ impl Counters {
         Self { counters: database.collection("counters") }
     }
 
-    /// The next number, from 1.
-    pub(super) async fn next(&self, name: &str) -> Result<i64, StoreError> {
+    /// Makes a counter that is not there yet: transactions that do so at the same moment would collide.
+    pub(super) async fn prepare(&self, name: &str) -> Result<(), StoreError> {
+        let new = doc! { "$setOnInsert": { "value": 0_i64 } };
+        self.counters.update_one(doc! { "_id": name }, new).upsert(true).await?;
+        Ok(())
+    }
+
+    /// The next number, from 1, inside a transaction.
+    pub(super) async fn next(&self, name: &str, session: &mut ClientSession) -> Result<i64, mongodb::error::Error> {
         let counter = self
             .counters
             .find_one_and_update(doc! { "_id": name }, doc! { "$inc": { "value": 1_i64 } })
             .upsert(true)
             .return_document(ReturnDocument::After)
+            .session(session)
             .await?;
-        counter
-            .map(|counter| counter.value)
-            .ok_or_else(|| StoreError::Corrupt { collection: "counters", reason: format!("{name} was not returned") })
+        let missing = || mongodb::error::Error::custom(format!("counter {name} was not returned"));
+        counter.map(|counter| counter.value).ok_or_else(missing)
     }
 
     /// The last number given; 0 before the first.

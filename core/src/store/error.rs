@@ -55,6 +55,10 @@ impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         let code = match error.kind.as_ref() {
             ErrorKind::Write(WriteFailure::WriteError(write)) => Some((write.code, write.message.clone())),
+            ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => Some((concern.code, concern.message.clone())),
+            ErrorKind::InsertMany(failure) => {
+                failure.write_concern_error.as_ref().map(|concern| (concern.code, concern.message.clone()))
+            }
             ErrorKind::Command(command) => Some((command.code, command.message.clone())),
             _ => None,
         };

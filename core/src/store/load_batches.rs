@@ -68,6 +68,9 @@ pub struct LoadBatch<'a, R> {
     pub rows: &'a [(u64, R)],
     /// Whether the rows before them were new.
     pub likely_new: bool,
+    /// Whether rows that the store has already become this load's all the same: an older load is under way, which must neither
+    /// replace them nor take them away.
+    pub claims_unchanged: bool,
 }
 
 /// What became of a row.
@@ -147,11 +150,6 @@ struct StatementError {
 }
 
 impl Store {
-    /// A session for the transactions of one worker.
-    pub async fn start_session(&self) -> Result<LoadSession, StoreError> {
-        Ok(LoadSession(self.database.client().start_session().await?))
-    }
-
     /// Writes a batch. `settle` is told what became of each row and what they change in the total, perhaps more than once, and says
     /// what else the batch leaves behind.
     pub async fn write_batch<R: LoadRow>(
@@ -173,6 +171,7 @@ impl Store {
             refused: vec![None; rows.len()],
             rows,
             likely_new: batch.likely_new,
+            claims_unchanged: batch.claims_unchanged,
             tried: None,
             settle,
         };
@@ -221,6 +220,7 @@ struct Transaction<'a, D: LoadedDocument, S> {
     batch: BatchPlace<'a>,
     rows: Vec<D>,
     likely_new: bool,
+    claims_unchanged: bool,
     /// Rows that MongoDB refused in an earlier run, which they spoiled.
     refused: Vec<Option<RowOutcome>>,
     /// What an earlier run of a dry run found.
@@ -271,7 +271,10 @@ where
                 }
                 (None, Some(known)) => {
                     let outcome = judge(row, known);
-                    if outcome == RowOutcome::Updated {
+                    let is_claimed = outcome == RowOutcome::Unchanged
+                        && self.claims_unchanged
+                        && known.written().load < row.written().load;
+                    if outcome == RowOutcome::Updated || is_claimed {
                         updates.push(place);
                     } else if known.written().is_of_newer_load_than(row.written()) {
                         shadowed.push(row);

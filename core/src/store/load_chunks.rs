@@ -13,7 +13,7 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BATCH_SIZE, StoreError, paystats};
+use super::{BATCH_SIZE, LoadSession, StoreError, paystats, session::end_sessions};
 use crate::{
     domain::Amount,
     load::{ChunkProgress, Counts, Load, LoadEntity, LoadId, RejectionCount, SumOutOfRange, TotalChange, TotalChanges},
@@ -88,9 +88,6 @@ pub struct Rejected {
     /// How many of them are kept.
     pub kept: u64,
 }
-
-/// A session with MongoDB that one worker's transactions run in.
-pub struct LoadSession(pub(super) ClientSession);
 
 /// One worker's hold on a chunk. Taking a chunk ends every earlier claim on it.
 #[derive(Clone, Copy, Debug)]
@@ -239,7 +236,7 @@ impl LoadChunks {
         if known.state.done {
             return Ok(Some(known.try_into()?));
         }
-        self.end_sessions(known.session.into_iter().collect()).await?;
+        end_sessions(&self.chunks, known.session.into_iter().collect()).await?;
         let set = doc! { "$set": { "claim": claim.id.to_string(), "session": session.0.id() } };
         self.chunks.update_one(name.clone(), set).await?;
         claim.made = true;
@@ -324,7 +321,7 @@ impl LoadChunks {
             .await?
             .try_collect()
             .await?;
-        self.end_sessions(held.into_iter().filter_map(|chunk| chunk.session).collect()).await?;
+        end_sessions(&self.chunks, held.into_iter().filter_map(|chunk| chunk.session).collect()).await?;
         self.chunks.update_many(open, doc! { "$set": { "revoked": true } }).await?;
         Ok(())
     }
@@ -439,15 +436,6 @@ impl LoadChunks {
     ) -> Result<(), mongodb::error::Error> {
         let open = doc! { "entity": LoadEntity::Paystats.name(), "done": false };
         self.chunks.update_many(open, doc! { "$inc": { "postal_codes_removed": 1_i64 } }).session(session).await?;
-        Ok(())
-    }
-
-    /// Aborts what these sessions have under way.
-    async fn end_sessions(&self, sessions: Vec<Document>) -> Result<(), StoreError> {
-        if !sessions.is_empty() {
-            let database = self.chunks.client().database(&self.chunks.namespace().db);
-            database.run_command(doc! { "killSessions": sessions }).await?;
-        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every step is a compare-and-set on `state`, so of two processes that do the same, one wins and the other sees it.
 
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 use mongodb::{
     ClientSession, Collection, Database, IndexModel,
     bson::{Bson, DateTime, Document, doc, serialize_to_bson},
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    BATCH_SIZE, Direction, Key, KeyPart, Page, PageRequest, StoreError, counters::Counters, error::duplicate_as,
-    page::find_page,
+    BATCH_SIZE, Direction, Key, KeyPart, LoadSession, Page, PageRequest, StoreError, counters::Counters,
+    error::duplicate_as, page::find_page, session::end_sessions,
 };
 use crate::{
     datalake::DatalakeObject,
@@ -45,8 +45,8 @@ pub struct NewLoad {
     pub dry_run: bool,
     /// The load that it repeats.
     pub retry_of: Option<LoadId>,
-    /// Whether it loads only the lines that the load which it repeats refused.
-    pub only_rejected: bool,
+    /// The load whose refused lines are the only ones that it loads.
+    pub only_rejected_of: Option<LoadId>,
     /// The caller's name for this request: the same key gives the same load.
     pub idempotency_key: Option<String>,
 }
@@ -63,7 +63,7 @@ impl NewLoad {
             policy: RejectPolicy::default(),
             dry_run: false,
             retry_of: None,
-            only_rejected: false,
+            only_rejected_of: None,
             idempotency_key: None,
         }
     }
@@ -96,7 +96,7 @@ struct LoadDocument {
     #[serde(default)]
     retry_of: Option<String>,
     #[serde(default)]
-    only_rejected: bool,
+    only_rejected_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
     state: LoadState,
@@ -130,6 +130,7 @@ impl Loads {
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
+        self.counters.prepare(NUMBER).await?;
         let unique = IndexOptions::builder().unique(true).build();
         let unique_where_set = IndexOptions::builder()
             .unique(true)
@@ -147,10 +148,12 @@ impl Loads {
 
     /// Writes a load that nobody has been told of yet, under the next number.
     /// [`StoreError::Duplicate`] if its idempotency key is taken.
+    ///
+    /// One transaction with the counter: a load is there before any load of a greater number.
     pub async fn insert(&self, new: NewLoad) -> Result<Load, StoreError> {
         let document = LoadDocument {
             id: LoadId::new().to_string(),
-            number: self.counters.next(NUMBER).await?,
+            number: 0,
             entity: new.entity,
             source: new.source,
             source_size_bytes: new.source_size_bytes as i64,
@@ -158,7 +161,7 @@ impl Loads {
             policy: new.policy,
             dry_run: new.dry_run,
             retry_of: new.retry_of.map(|id| id.to_string()),
-            only_rejected: new.only_rejected,
+            only_rejected_of: new.only_rejected_of.map(|id| id.to_string()),
             idempotency_key: new.idempotency_key,
             state: LoadState::Queued,
             ends_as: None,
@@ -172,8 +175,21 @@ impl Loads {
             started_at: None,
             finished_at: None,
         };
-        self.loads.insert_one(&document).await.map_err(duplicate_as("idempotency key"))?;
-        document.try_into()
+        // Asked first, because a transaction would be tried for two minutes while MongoDB is away.
+        self.last_number().await?;
+        let mut session = self.loads.client().start_session().await?;
+        let inserted = session
+            .start_transaction()
+            .and_run((self.clone(), document), |session, (loads, document)| {
+                async move {
+                    document.number = loads.counters.next(NUMBER, session).await?;
+                    loads.loads.insert_one(&*document).session(session).await?;
+                    Ok(document.clone())
+                }
+                .boxed()
+            })
+            .await;
+        inserted.map_err(duplicate_as("idempotency key"))?.try_into()
     }
 
     /// The load with this id.
@@ -242,6 +258,17 @@ impl Loads {
     pub async fn greatest_event(&self) -> Result<u64, StoreError> {
         let last = self.loads.find_one(doc! { "progress": { "$ne": null } }).sort(doc! { "progress.seq": -1 }).await?;
         Ok(last.and_then(|load| load.progress).map_or(0, |progress| progress.seq))
+    }
+
+    /// Whether a load that was accepted before this one may still write rows of its entity, or is taken back.
+    pub async fn any_older_open(&self, load: &Load) -> Result<bool, StoreError> {
+        let older = doc! {
+            "state": { "$in": names(&OPEN) },
+            "number": { "$lt": load.number },
+            "entity": load.entity.name(),
+            "dry_run": { "$ne": true },
+        };
+        Ok(self.loads.find_one(older).await?.is_some())
     }
 
     /// Whether a load of this entity is under way or waits.
@@ -352,6 +379,24 @@ impl Loads {
         self.change(filter, set).await
     }
 
+    /// Hands taking a load back over to these sessions, and aborts what those before them have under way: a worker that was stopped in
+    /// the middle of a transaction keeps its rows locked for a minute.
+    pub async fn take_reverting(&self, id: LoadId, sessions: &[LoadSession]) -> Result<(), StoreError> {
+        #[derive(Deserialize)]
+        struct Reverters {
+            #[serde(default)]
+            reverters: Vec<Document>,
+        }
+        let mine: Vec<Document> = sessions.iter().map(|session| session.0.id().clone()).collect();
+        let before = self
+            .loads
+            .clone_with_type::<Reverters>()
+            .find_one_and_update(doc! { "_id": id.to_string() }, doc! { "$set": { "reverters": mine } })
+            .projection(doc! { "reverters": 1 })
+            .await?;
+        end_sessions(&self.loads, before.map(|before| before.reverters).unwrap_or_default()).await
+    }
+
     /// All of the load is taken back: `REVERTING` becomes what `progress` says. `None` if it was not `REVERTING`.
     pub async fn end_reverting(&self, id: LoadId, progress: &Progress) -> Result<Option<Load>, StoreError> {
         let filter = doc! { "_id": id.to_string(), "state": LoadState::Reverting.name() };
@@ -421,7 +466,7 @@ impl TryFrom<LoadDocument> for Load {
 
     fn try_from(document: LoadDocument) -> Result<Self, StoreError> {
         Ok(Self {
-            id: document.id.parse().map_err(|error: uuid::Error| corrupt(&error))?,
+            id: parse_id(&document.id)?,
             number: document.number,
             entity: document.entity,
             source: document.source,
@@ -429,11 +474,8 @@ impl TryFrom<LoadDocument> for Load {
             source_fingerprint: document.source_fingerprint,
             policy: document.policy,
             dry_run: document.dry_run,
-            retry_of: document
-                .retry_of
-                .map(|id| id.parse().map_err(|error: uuid::Error| corrupt(&error)))
-                .transpose()?,
-            only_rejected: document.only_rejected,
+            retry_of: document.retry_of.as_deref().map(parse_id).transpose()?,
+            only_rejected_of: document.only_rejected_of.as_deref().map(parse_id).transpose()?,
             state: document.state,
             ends_as: document.ends_as,
             error: document.error,
@@ -446,6 +488,10 @@ impl TryFrom<LoadDocument> for Load {
             finished_at: document.finished_at.map(from_bson),
         })
     }
+}
+
+fn parse_id(id: &str) -> Result<LoadId, StoreError> {
+    id.parse().map_err(|error: uuid::Error| corrupt(&error))
 }
 
 fn last_state(progress: &Progress) -> Result<Document, StoreError> {

@@ -15,6 +15,7 @@ mod paystats;
 mod postal_codes;
 mod provenance;
 mod rejections;
+mod session;
 mod totals;
 mod undo_log;
 
@@ -29,13 +30,14 @@ use mongodb::{
 
 pub use error::StoreError;
 pub use load_batches::{BatchOutcome, LoadBatch, LoadRow, RowOutcome, Settled};
-pub use load_chunks::{ChunkState, ChunkSum, Claim, LoadChunk, LoadChunks, LoadSession, Rejected};
+pub use load_chunks::{ChunkState, ChunkSum, Claim, LoadChunk, LoadChunks, Rejected};
 pub use loads::{LoadFilter, Loads, NewLoad};
 pub use page::{Direction, Key, KeyPart, Page, PageRequest};
 pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
 pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
 pub use provenance::Provenance;
 pub use rejections::{REJECTIONS_KEPT, Rejections};
+pub use session::LoadSession;
 pub use totals::{GroupTotal, Totals};
 pub use undo_log::{KeptReason, KeptRow};
 

@@ -24,7 +24,7 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BATCH_SIZE, Provenance, Store, StoreError,
+    BATCH_SIZE, LoadSession, Provenance, Store, StoreError,
     load_batches::{LoadRow, LoadedDocument, RowOutcome, failed, replace_all, touch},
     load_chunks::{lines_from_binary, lines_to_binary},
     loads::to_bson,
@@ -256,7 +256,12 @@ impl Store {
     }
 
     /// Takes one step of [`Store::undo_steps`], unless it was taken before.
-    pub async fn undo_step<R: LoadRow>(&self, load: &Load, step: &str) -> Result<Reverted, StoreError> {
+    pub async fn undo_step<R: LoadRow>(
+        &self,
+        load: &Load,
+        step: &str,
+        session: &mut LoadSession,
+    ) -> Result<Reverted, StoreError> {
         let mut undo = Undo::<R::Document> {
             store: self,
             log: UndoLog::new(&self.database),
@@ -265,7 +270,6 @@ impl Store {
             step,
             refused: HashSet::new(),
         };
-        let mut session = self.start_session().await?;
         loop {
             let run = session.0.start_transaction().and_run(&undo, |session, undo| undo.run(session));
             match run.await {

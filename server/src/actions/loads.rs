@@ -43,6 +43,13 @@ pub struct RetryLoad {
     pub idempotency_key: Option<String>,
 }
 
+/// A load that is asked for, by its source or by another load.
+struct Request {
+    start: StartLoad,
+    retry_of: Option<LoadId>,
+    only_rejected_of: Option<LoadId>,
+}
+
 /// How long the answer to an accepted load waits for the bus.
 const PUBLISHING: Duration = Duration::from_secs(5);
 /// Longest idempotency key, in bytes.
@@ -55,44 +62,30 @@ impl Actions {
     /// the answer then says so.
     pub async fn start_load(&self, start: StartLoad) -> Result<Load, ActionError> {
         check_policy(&start.policy)?;
-        check_format(&start)?;
-        self.accept(start, None).await
+        self.accept(Request { start, retry_of: None, only_rejected_of: None }).await
     }
 
     /// Accepts a load that repeats one which failed, was cancelled or undone, or only the lines that it refused. The source is read as
     /// it is now.
     pub async fn retry_load(&self, retry: RetryLoad) -> Result<Load, ActionError> {
         let load = self.load(retry.id).await?.ok_or_else(unknown_load)?;
-        let number = load.number;
-        match (retry.only_rejected, load.state) {
-            (false, LoadState::Failed | LoadState::Cancelled | LoadState::Undone) => {}
-            (false, LoadState::Succeeded) => {
-                return Err(ActionError::conflict(format!("load #{number} has succeeded: there is nothing to repeat")));
-            }
-            (true, LoadState::Succeeded) if load.dry_run => {
-                return Err(ActionError::conflict(format!("load #{number} is a dry run: start a load of its source")));
-            }
-            (true, LoadState::Succeeded) => {
-                if load.progress.as_ref().is_none_or(|progress| progress.counts.rejected == 0) {
-                    return Err(ActionError::conflict(format!("load #{number} has refused no row")));
-                }
-            }
-            (true, LoadState::Failed | LoadState::Cancelled | LoadState::Undone) => {
-                let reason = format!("nothing of load #{number} is left: repeat it as a whole");
-                return Err(ActionError::conflict(reason));
-            }
-            (_, LoadState::Queued | LoadState::Planning | LoadState::Loading | LoadState::Reverting) => {
-                return Err(ActionError::conflict(format!("load #{number} has not ended yet")));
-            }
-        }
-        let start = StartLoad {
-            entity: load.entity,
-            source: load.source,
-            policy: load.policy,
-            dry_run: load.dry_run,
-            idempotency_key: retry.idempotency_key.clone(),
+        let request = Request {
+            retry_of: Some(load.id),
+            only_rejected_of: if retry.only_rejected { Some(load.id) } else { load.only_rejected_of },
+            start: StartLoad {
+                entity: load.entity,
+                source: load.source.clone(),
+                policy: load.policy,
+                dry_run: load.dry_run,
+                idempotency_key: retry.idempotency_key.clone(),
+            },
         };
-        self.accept(start, Some(retry)).await
+        // Asked for again, it is there, whatever has become of the load that it repeats.
+        if let Some(known) = self.known(&request).await? {
+            return Ok(known);
+        }
+        check_retry(&load, retry.only_rejected)?;
+        self.accept(request).await
     }
 
     /// Stops a load; what it wrote is taken back. A load that is stopped already is answered as it is.
@@ -148,37 +141,49 @@ impl Actions {
         }
     }
 
-    /// Writes a load and puts it on the queue, unless that was done before for the same request.
-    async fn accept(&self, start: StartLoad, retry: Option<RetryLoad>) -> Result<Load, ActionError> {
-        if let Some(key) = &start.idempotency_key {
-            if key.is_empty() || key.len() > MAX_KEY_BYTES {
-                return Err(ActionError::bad_input(format!("idempotencyKey must have 1 to {MAX_KEY_BYTES} bytes")));
-            }
-            if let Some(load) = self.engines.store.loads.by_idempotency_key(key).await? {
-                return same_request(load, &start, retry.as_ref());
-            }
+    /// The load that was accepted for the same request before. `CONFLICT` if its key was used for another one.
+    async fn known(&self, request: &Request) -> Result<Option<Load>, ActionError> {
+        let Some(key) = &request.start.idempotency_key else { return Ok(None) };
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
+            return Err(ActionError::bad_input(format!("idempotencyKey must have 1 to {MAX_KEY_BYTES} bytes")));
         }
+        let Some(load) = self.engines.store.loads.by_idempotency_key(key).await? else { return Ok(None) };
+        let Request { start, retry_of, only_rejected_of } = request;
+        let then = (load.entity, &load.source, load.policy, load.dry_run, load.retry_of, load.only_rejected_of);
+        if then == (start.entity, &start.source, start.policy, start.dry_run, *retry_of, *only_rejected_of) {
+            Ok(Some(load))
+        } else {
+            let reason = "this idempotencyKey was used for a load of another entity, source or settings";
+            Err(ActionError::conflict(reason))
+        }
+    }
+
+    /// Writes a load and puts it on the queue, unless that was done before for the same request.
+    async fn accept(&self, request: Request) -> Result<Load, ActionError> {
+        if let Some(known) = self.known(&request).await? {
+            return Ok(known);
+        }
+        let Request { start, retry_of, only_rejected_of } = &request;
         let source = self.datalake.head(&start.source).await?;
-        check_format(&start)?;
+        check_format(start)?;
         if !self.engines.bus.is_connected() {
             return Err(ActionError::unavailable("the message bus is away: the load was not accepted; try again"));
         }
         let new = NewLoad {
             policy: start.policy,
             dry_run: start.dry_run,
-            retry_of: retry.as_ref().map(|retry| retry.id),
-            only_rejected: retry.as_ref().is_some_and(|retry| retry.only_rejected),
+            retry_of: *retry_of,
+            only_rejected_of: *only_rejected_of,
             idempotency_key: start.idempotency_key.clone(),
             ..NewLoad::of(start.entity, source)
         };
-        let load = match (self.engines.store.loads.insert(new).await, &start.idempotency_key) {
-            (Ok(load), _) => load,
-            (Err(StoreError::Duplicate(_)), Some(key)) => {
-                let twin = self.engines.store.loads.by_idempotency_key(key).await?;
-                let twin = twin.ok_or_else(|| ActionError::internal("a duplicate key is not there"))?;
-                return same_request(twin, &start, retry.as_ref());
+        let load = match self.engines.store.loads.insert(new).await {
+            Ok(load) => load,
+            Err(StoreError::Duplicate(_)) => {
+                let twin = self.known(&request).await?;
+                return twin.ok_or_else(|| ActionError::internal("a duplicate key is not there"));
             }
-            (Err(error), _) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
         };
         info!(load.id = %load.id, load.number = load.number, load.source = load.source, "load accepted");
         match tokio::time::timeout(PUBLISHING, self.publish(&load)).await {
@@ -383,14 +388,26 @@ pub fn unknown_load() -> ActionError {
     ActionError::not_found("there is no load with this id")
 }
 
-/// The load that was started with the same key, if it was the same request.
-fn same_request(load: Load, start: &StartLoad, retry: Option<&RetryLoad>) -> Result<Load, ActionError> {
-    let then = (load.entity, &load.source, load.policy, load.dry_run, load.retry_of, load.only_rejected);
-    let (retry_of, only_rejected) = retry.map_or((None, false), |retry| (Some(retry.id), retry.only_rejected));
-    if then == (start.entity, &start.source, start.policy, start.dry_run, retry_of, only_rejected) {
-        Ok(load)
-    } else {
-        Err(ActionError::conflict("this idempotencyKey was used for a load of another entity, source or settings"))
+/// Whether a load can be repeated, as a whole or only the lines that it refused.
+fn check_retry(load: &Load, only_rejected: bool) -> Result<(), ActionError> {
+    let number = load.number;
+    let refused = |reason: String| Err(ActionError::conflict(reason));
+    match (only_rejected, load.state) {
+        (false, LoadState::Failed | LoadState::Cancelled | LoadState::Undone) => Ok(()),
+        (false, LoadState::Succeeded) => refused(format!("load #{number} has succeeded: there is nothing to repeat")),
+        (true, LoadState::Succeeded) if load.dry_run => {
+            refused(format!("load #{number} is a dry run: start a load of its source"))
+        }
+        (true, LoadState::Succeeded) => {
+            let rejected = load.progress.as_ref().map_or(0, |progress| progress.counts.rejected);
+            if rejected > 0 { Ok(()) } else { refused(format!("load #{number} has refused no row")) }
+        }
+        (true, LoadState::Failed | LoadState::Cancelled | LoadState::Undone) => {
+            refused(format!("nothing of load #{number} is left: repeat it as a whole"))
+        }
+        (_, LoadState::Queued | LoadState::Planning | LoadState::Loading | LoadState::Reverting) => {
+            refused(format!("load #{number} has not ended yet"))
+        }
     }
 }
 

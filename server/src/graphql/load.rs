@@ -76,9 +76,9 @@ impl Load {
         }
     }
 
-    /// Whether it loads only the lines that the load which it repeats refused.
+    /// Whether it loads only lines that another load refused: the one that it repeats, or the one which that repeats.
     async fn only_rejected(&self) -> bool {
-        self.0.only_rejected
+        self.0.only_rejected_of.is_some()
     }
 
     /// Where it stands.
@@ -114,7 +114,8 @@ impl Load {
         format!("/loads/{}/rejections.csv", self.0.number)
     }
 
-    /// What it changes in the total of all paystats, by month; would change, if it is a dry run. Months that do not change are left out.
+    /// What its rows change in the total of all paystats, by month; would change, if it is a dry run, and changed, if it was taken back
+    /// since. Months that do not change are left out.
     async fn total_changes(&self, context: &Context<'_>) -> Result<Vec<TotalChange>> {
         let changes = context.data_unchecked::<Actions>().total_changes(self.0.id).await?;
         let change = |(month, change): (_, load::TotalChange)| TotalChange {

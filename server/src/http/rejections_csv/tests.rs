@@ -27,7 +27,7 @@ fn load(state: LoadState) -> Load {
         policy: RejectPolicy::default(),
         dry_run: false,
         retry_of: None,
-        only_rejected: false,
+        only_rejected_of: None,
         state,
         ends_as: None,
         error: None,
