@@ -23,8 +23,6 @@ use crate::{
     source,
 };
 
-/// Rows that are written together, at most.
-const BATCH_ROWS: usize = 4_000;
 /// Bytes of source that are written together, about; a single record may have more.
 const BATCH_BYTES: u64 = 2 << 20;
 
@@ -130,7 +128,7 @@ impl<'a, R: Rows> Writer<'a, R> {
                 }
                 continue;
             }
-            if self.batch.len() >= BATCH_ROWS || at.byte - self.state.next_byte >= BATCH_BYTES {
+            if self.batch.len() >= R::BATCH_ROWS || at.byte - self.state.next_byte >= BATCH_BYTES {
                 match self.write_batch(session, at, false).await? {
                     Outcome::Done => {}
                     stopped => return Ok(stopped),

@@ -12,8 +12,11 @@ use std::{collections::HashMap, sync::Arc};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
     ClientSession, Collection,
-    bson::{Bson, Document, deserialize_from_document, doc, serialize_to_document},
-    error::{Error, ErrorKind},
+    bson::{
+        Bson, RawArrayBuf, RawDocumentBuf, deserialize_from_document, doc, raw::CString, rawdoc,
+        serialize_to_raw_document_buf,
+    },
+    error::Error,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -130,12 +133,12 @@ enum Stop {
     Failed(Arc<StoreError>),
 }
 
-/// Bytes of one `update` command, well below the 48 MB that a message may have.
-const UPDATE_COMMAND_BYTES: usize = 16 << 20;
+/// Bytes of documents in one command, which may have 16 MiB; a document that is larger goes alone.
+const COMMAND_BYTES: usize = 8 << 20;
 
-/// The answer of the `update` command, as far as it tells which statements failed.
+/// The answer of a write command, as far as it tells which statements failed.
 #[derive(Deserialize)]
-struct UpdateReply {
+struct WriteReply {
     n: i64,
     #[serde(default, rename = "writeErrors")]
     write_errors: Vec<StatementError>,
@@ -332,26 +335,14 @@ where
     }
 
     async fn insert(&self, inserts: &[usize], session: &mut ClientSession) -> Result<(), Error> {
-        if inserts.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<&D> = inserts.iter().map(|&place| &self.rows[place]).collect();
-        let Err(error) = self.collection.insert_many(rows).session(session).await else { return Ok(()) };
-        let failure = match error.kind.as_ref() {
-            ErrorKind::InsertMany(failure) => failure.write_errors.as_ref().and_then(|errors| errors.first()),
-            _ => None,
-        };
-        let Some(failure) = failure else { return Err(error) };
-        if failure.code == DUPLICATE_KEY && self.likely_new {
-            return Err(Error::custom(Stop::NotAllNew));
-        }
-        match refusal(failure.code, &failure.message) {
-            Some(outcome) => Err(Error::custom(Stop::Refused(inserts[failure.index], outcome))),
-            None => Err(error),
+        let documents: Vec<&D> = inserts.iter().map(|&place| &self.rows[place]).collect();
+        match insert_all(&self.collection, &documents, session).await? {
+            None => Ok(()),
+            Some((_, RowOutcome::DuplicateValue)) if self.likely_new => Err(Error::custom(Stop::NotAllNew)),
+            Some((index, outcome)) => Err(Error::custom(Stop::Refused(inserts[index], outcome))),
         }
     }
 
-    /// Replaces documents by the `update` command: the driver's own bulk write needs MongoDB 8.
     async fn replace(&self, updates: &[usize], session: &mut ClientSession) -> Result<(), Error> {
         let documents: Vec<&D> = updates.iter().map(|&place| &self.rows[place]).collect();
         match replace_all(&self.collection, &documents, session).await? {
@@ -396,6 +387,16 @@ async fn find_existing<D: LoadedDocument>(
     Ok(found.into_iter().map(|document| (document.id(), document)).collect())
 }
 
+/// Inserts documents inside a transaction. The place and the outcome of the first one that MongoDB refuses; the transaction is spoiled
+/// then.
+async fn insert_all<D: LoadedDocument>(
+    collection: &Collection<D>,
+    documents: &[&D],
+    session: &mut ClientSession,
+) -> Result<Option<(usize, RowOutcome)>, Error> {
+    write_all(collection, "insert", "documents", documents, |_, document| document, session).await
+}
+
 /// Replaces documents, which are there, inside a transaction. The place and the outcome of the first one that MongoDB refuses; the
 /// transaction is spoiled then.
 pub(super) async fn replace_all<D: LoadedDocument>(
@@ -403,33 +404,48 @@ pub(super) async fn replace_all<D: LoadedDocument>(
     documents: &[&D],
     session: &mut ClientSession,
 ) -> Result<Option<(usize, RowOutcome)>, Error> {
+    let statement = |id: i64, document| rawdoc! { "q": { "_id": id }, "u": document };
+    write_all(collection, "update", "updates", documents, statement, session).await
+}
+
+/// Writes documents by a command of our own: the driver's bulk write needs MongoDB 8, and its `insert_many` keeps each id.
+async fn write_all<D: LoadedDocument>(
+    collection: &Collection<D>,
+    command: &'static str,
+    list: &'static str,
+    documents: &[&D],
+    statement: impl Fn(i64, RawDocumentBuf) -> RawDocumentBuf + Send,
+    session: &mut ClientSession,
+) -> Result<Option<(usize, RowOutcome)>, Error> {
+    let database = collection.client().database(&collection.namespace().db);
     let mut sent = 0;
     while sent < documents.len() {
-        let (mut statements, mut bytes): (Vec<Document>, usize) = (Vec::new(), 0);
+        let (mut statements, mut count, mut bytes) = (RawArrayBuf::new(), 0, 0);
         for document in &documents[sent..] {
-            if bytes >= UPDATE_COMMAND_BYTES {
+            let raw = serialize_to_raw_document_buf(document)?;
+            bytes += raw.as_bytes().len();
+            if count > 0 && bytes > COMMAND_BYTES {
                 break;
             }
-            let replacement = serialize_to_document(document)?;
-            bytes += replacement.to_vec()?.len();
-            statements.push(doc! { "q": { "_id": document.id() }, "u": replacement });
+            statements.push(statement(document.id(), raw));
+            count += 1;
         }
-        let count = statements.len();
-        let command = doc! { "update": collection.name(), "updates": statements, "ordered": true };
-        let database = collection.client().database(&collection.namespace().db);
-        let reply: UpdateReply =
-            deserialize_from_document(database.run_command(command).session(&mut *session).await?)?;
+        let mut body = RawDocumentBuf::new();
+        body.append(CString::try_from(command)?, collection.name());
+        body.append(CString::try_from(list)?, statements);
+        let reply: WriteReply =
+            deserialize_from_document(database.run_raw_command(body).session(&mut *session).await?)?;
         if let Some(failure) = reply.write_errors.into_iter().next() {
             return match refusal(failure.code, &failure.errmsg) {
                 Some(outcome) => Ok(Some((sent + failure.index, outcome))),
-                None => Err(Error::custom(Stop::Failed(Arc::new(StoreError::Failed(Error::custom(format!(
-                    "write error {}: {}",
-                    failure.code, failure.errmsg
-                ))))))),
+                None => {
+                    let reason = format!("write error {}: {}", failure.code, failure.errmsg);
+                    Err(failed(StoreError::Failed(Error::custom(reason))))
+                }
             };
         }
         if reply.n != count as i64 {
-            let reason = format!("{count} documents were to be replaced, and {} were", reply.n);
+            let reason = format!("{count} documents were to be written, and {} were", reply.n);
             return Err(failed(StoreError::Corrupt { collection: D::COLLECTION, reason }));
         }
         sent += count;

@@ -16,7 +16,7 @@ use std::{
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
     ClientSession, Collection, Database, IndexModel,
-    bson::{Binary, Bson, DateTime, Document, doc, serialize_to_document},
+    bson::{Binary, Bson, DateTime, Document, doc, serialize_to_raw_document_buf},
     error::Error,
     options::IndexOptions,
 };
@@ -107,7 +107,7 @@ struct Shadowed<D: LoadedDocument> {
     rows: Vec<D>,
 }
 
-/// Bytes of replaced documents in one document of the log, half of what MongoDB takes.
+/// Bytes of replaced documents in one document of the log, half of what MongoDB takes; a document that is larger stands alone.
 const DOCUMENT_BYTES: usize = 8 << 20;
 
 /// What a load's rows return to. `None`: they were not there.
@@ -151,11 +151,12 @@ impl<D: LoadedDocument> UndoLog<D> {
         for (document, is_shadowed) in
             replaced.into_iter().map(|document| (document, false)).chain(shadowed.into_iter().map(|row| (row, true)))
         {
-            if bytes >= DOCUMENT_BYTES {
+            let size = serialize_to_raw_document_buf(&document)?.as_bytes().len();
+            if bytes > 0 && bytes + size > DOCUMENT_BYTES {
                 parts.push(<_>::default());
                 bytes = 0;
             }
-            bytes += serialize_to_document(&document)?.to_vec()?.len();
+            bytes += size;
             let (_, replaced, shadowed) = parts.last_mut().expect("there is a first part");
             if is_shadowed { shadowed.push(document) } else { replaced.push(document) }
         }

@@ -21,6 +21,8 @@ pub const ID: &str = "id";
 pub trait Rows: Send + Sync + Sized {
     /// What a record becomes.
     type Row: LoadRow;
+    /// Rows that are written together, at most. What they replace is held in memory too.
+    const BATCH_ROWS: usize;
     /// Whether the store may refuse a row for something else than its id.
     const MAY_BE_REFUSED: bool;
 

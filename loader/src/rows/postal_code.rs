@@ -27,6 +27,7 @@ impl PostalCodeRows {
 
 impl Rows for PostalCodeRows {
     type Row = PostalCode;
+    const BATCH_ROWS: usize = 200;
     const MAY_BE_REFUSED: bool = true;
 
     fn parse(&self, record: &ByteRecord, line: u64) -> Result<PostalCode, Rejection> {
