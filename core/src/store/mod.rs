@@ -17,6 +17,7 @@ mod provenance;
 mod rejections;
 mod session;
 mod totals;
+mod undo;
 mod undo_log;
 
 use std::time::Duration;

@@ -8,15 +8,12 @@
 //! be taken back too, the row returns to what it was before both. Where an older load found a row of a newer one already there, its
 //! version stands in its log as "shadowed", and comes to light when the newer load goes.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::time::Duration;
 
-use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use futures_util::TryStreamExt;
 use mongodb::{
     ClientSession, Collection, Database, IndexModel,
-    bson::{Binary, Bson, DateTime, Document, doc, serialize_to_raw_document_buf},
+    bson::{Binary, DateTime, Document, doc, serialize_to_raw_document_buf},
     error::Error,
     options::IndexOptions,
 };
@@ -24,9 +21,9 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BATCH_SIZE, LoadSession, Provenance, Store, StoreError,
-    load_batches::{LoadRow, LoadedDocument, RowOutcome, failed, replace_all, touch},
-    load_chunks::{lines_from_binary, lines_to_binary},
+    BATCH_SIZE, Store, StoreError,
+    load_batches::{LoadRow, LoadedDocument, failed},
+    load_chunks::lines_to_binary,
     loads::to_bson,
 };
 use crate::load::{Load, Reverted};
@@ -34,7 +31,7 @@ use crate::load::{Load, Reverted};
 /// What loads replaced in one collection.
 #[derive(Clone, Debug)]
 pub(super) struct UndoLog<D: LoadedDocument> {
-    log: Collection<UndoDocument<D>>,
+    pub log: Collection<UndoDocument<D>>,
 }
 
 /// What a batch replaced.
@@ -75,43 +72,40 @@ pub struct KeptRow {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "D: LoadedDocument")]
-struct UndoDocument<D: LoadedDocument> {
+pub(super) struct UndoDocument<D: LoadedDocument> {
     /// `<load>/<chunk>/<first byte of the batch>/<part>`, each as wide as it can be: in the order of writing.
     #[serde(rename = "_id")]
-    id: String,
-    load: i64,
+    pub id: String,
+    pub load: i64,
     /// Ids in it, shadowed ones left out.
-    first_id: i64,
-    last_id: i64,
-    inserted: Binary,
-    replaced: Vec<D>,
+    pub first_id: i64,
+    pub last_id: i64,
+    pub inserted: Binary,
+    pub replaced: Vec<D>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    shadowed: Option<Shadowed<D>>,
+    pub shadowed: Option<Shadowed<D>>,
     /// Whether it was taken back; what is left in it then is of kept rows.
-    reverted: bool,
+    pub reverted: bool,
     /// How many rows went back then.
     #[serde(default)]
-    returned: i64,
+    pub returned: i64,
     /// When MongoDB removes it; `None` where rows were kept, since undoing a newer load may ask for them then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<DateTime>,
+    pub expires_at: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    kept: Vec<KeptRow>,
+    pub kept: Vec<KeptRow>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "D: LoadedDocument")]
-struct Shadowed<D: LoadedDocument> {
-    first_id: i64,
-    last_id: i64,
-    rows: Vec<D>,
+pub(super) struct Shadowed<D: LoadedDocument> {
+    pub first_id: i64,
+    pub last_id: i64,
+    pub rows: Vec<D>,
 }
 
 /// Bytes of replaced documents in one document of the log, half of what MongoDB takes; a document that is larger stands alone.
 const DOCUMENT_BYTES: usize = 8 << 20;
-
-/// What a load's rows return to. `None`: they were not there.
-type Before<D> = HashMap<i64, Option<D>>;
 
 impl<D: LoadedDocument> UndoLog<D> {
     pub(super) fn new(database: &Database) -> Self {
@@ -256,269 +250,14 @@ impl Store {
         UndoLog::<R::Document>::new(&self.database).reverted(load.number).await
     }
 
-    /// Takes one step of [`Store::undo_steps`], unless it was taken before.
-    pub async fn undo_step<R: LoadRow>(
-        &self,
-        load: &Load,
-        step: &str,
-        session: &mut LoadSession,
-    ) -> Result<Reverted, StoreError> {
-        let mut undo = Undo::<R::Document> {
-            store: self,
-            log: UndoLog::new(&self.database),
-            collection: self.database.collection(R::Document::COLLECTION),
-            load,
-            step,
-            refused: HashSet::new(),
-        };
-        loop {
-            let run = session.0.start_transaction().and_run(&undo, |session, undo| undo.run(session));
-            match run.await {
-                Ok(reverted) => return Ok(reverted),
-                Err(error) => match error.get_custom::<CannotReturn>() {
-                    Some(CannotReturn(id)) => undo.refused.insert(*id),
-                    None => return Err(error.into()),
-                },
-            };
-        }
-    }
-
     /// The first `limit` rows that stayed when a load was taken back.
     pub async fn kept_rows<R: LoadRow>(&self, load: &Load, limit: usize) -> Result<Vec<KeptRow>, StoreError> {
         UndoLog::<R::Document>::new(&self.database).kept(load.number, limit).await
     }
 }
 
-/// The document with this id cannot return to what it was: its code is another's now.
-#[derive(Clone, Copy, Debug)]
-struct CannotReturn(i64);
-
-/// One batch on its way back.
-struct Undo<'a, D: LoadedDocument> {
-    store: &'a Store,
-    log: UndoLog<D>,
-    collection: Collection<D>,
-    load: &'a Load,
-    step: &'a str,
-    /// Ids that could not return in an earlier run.
-    refused: HashSet<i64>,
-}
-
-impl<D: LoadedDocument> Undo<'_, D> {
-    fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<Reverted, Error>> {
-        self.take_back(session).boxed()
-    }
-
-    async fn take_back(&self, session: &mut ClientSession) -> Result<Reverted, Error> {
-        let name = doc! { "_id": self.step, "reverted": false };
-        let Some(mut document) = self.log.log.find_one(name.clone()).session(&mut *session).await? else {
-            return Ok(Reverted::default());
-        };
-        let inserted = lines_from_binary(&document.inserted).map_err(failed)?;
-        let mut before: Before<D> = inserted.iter().map(|id| (id as i64, None)).collect();
-        let order: HashMap<i64, usize> = document.replaced.iter().map(LoadedDocument::id).zip(0..).collect();
-        before.extend(document.replaced.drain(..).map(|replaced| (replaced.id(), Some(replaced))));
-
-        let kept = self.kept(&before, session).await?;
-        let kept_ids: HashSet<i64> = kept.iter().map(|row| row.id).collect();
-        let since = kept.iter().filter(|row| row.reason == KeptReason::ReplacedByLoad).map(|row| row.id).collect();
-        // The newer load may be on its way back too, and look into this log by now.
-        touch(&self.collection, since, session).await?;
-        let (stays, mut returns): (Before<D>, Before<D>) =
-            before.into_iter().partition(|(id, _)| kept_ids.contains(id));
-        let reverted = Reverted { rows: returns.len() as u64, kept: kept.len() as u64 };
-
-        self.skip_taken_back(&mut returns, session).await?;
-        self.bring_to_light(&mut returns, session).await?;
-        self.write(returns, &order, session).await?;
-
-        let inserted = stays.iter().filter(|(_, was)| was.is_none()).map(|(id, _)| *id as u64).collect();
-        let left = UndoDocument {
-            id: document.id,
-            load: document.load,
-            reverted: true,
-            returned: reverted.rows as i64,
-            expires_at: document.expires_at.filter(|_| kept.is_empty()),
-            kept,
-            ..UndoDocument::of(&inserted, stays.into_values().flatten().collect()).map_err(failed)?
-        };
-        self.log.log.replace_one(name, left).session(&mut *session).await?;
-        Ok(reverted)
-    }
-
-    /// Rows that stay as they are, and why.
-    async fn kept(&self, before: &Before<D>, session: &mut ClientSession) -> Result<Vec<KeptRow>, Error> {
-        #[derive(Deserialize)]
-        struct Written {
-            #[serde(rename = "_id")]
-            id: i64,
-            written: Provenance,
-        }
-        let ids: Vec<Bson> = before.keys().copied().map(Bson::Int64).collect();
-        let mut cursor = self
-            .collection
-            .clone_with_type::<Written>()
-            .find(doc! { "_id": { "$in": ids } })
-            .projection(doc! { "written": 1 })
-            .batch_size(BATCH_SIZE)
-            .session(&mut *session)
-            .await?;
-        let found: Vec<Written> = cursor.stream(session).try_collect().await?;
-        let found: HashMap<i64, Provenance> = found.into_iter().map(|row| (row.id, row.written)).collect();
-        let mut named = HashSet::new();
-        if D::COLLECTION == super::postal_codes::COLLECTION {
-            let going = before.iter().filter(|(_, was)| was.is_none()).map(|(id, _)| *id);
-            named = self.store.paystats.named_postal_codes(going, session).await?;
-            self.store.load_chunks.note_postal_codes_removed(session).await?;
-        }
-        let mut kept = Vec::new();
-        for &id in before.keys() {
-            let (reason, load) = match found.get(&id) {
-                None => (KeptReason::Deleted, None),
-                Some(written) if written.line.is_none() => (KeptReason::Edited, None),
-                Some(written) if written.load != self.load.number => (KeptReason::ReplacedByLoad, Some(written.load)),
-                Some(_) if named.contains(&id) || self.refused.contains(&id) => (KeptReason::InUse, None),
-                Some(_) => continue,
-            };
-            kept.push(KeptRow { id, reason, load });
-        }
-        kept.sort_by_key(|row| row.id);
-        Ok(kept)
-    }
-
-    /// A version that a load wrote which is taken back itself is no version to return to: its own log tells the one before.
-    async fn skip_taken_back(&self, returns: &mut Before<D>, session: &mut ClientSession) -> Result<(), Error> {
-        loop {
-            let by: HashSet<i64> = writers(returns.values().flatten());
-            let gone = self.taken_back(by, session).await?;
-            let mut ids: HashMap<i64, HashSet<i64>> = HashMap::new();
-            for row in returns.values().flatten().filter(|row| is_of(*row, &gone)) {
-                ids.entry(row.written().load).or_default().insert(row.id());
-            }
-            if ids.is_empty() {
-                return Ok(());
-            }
-            for (load, ids) in ids {
-                let older = self.log_of(load, &ids, session).await?;
-                for id in ids {
-                    // A row that its load's log does not know any more was taken back before: nothing is left of it.
-                    returns.insert(id, older.get(&id).cloned().flatten());
-                }
-            }
-        }
-    }
-
-    /// What the log of a load says that these rows were before it.
-    async fn log_of(&self, load: i64, ids: &HashSet<i64>, session: &mut ClientSession) -> Result<Before<D>, Error> {
-        let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
-        let filter = doc! { "_id": of_load(load), "first_id": { "$lte": last }, "last_id": { "$gte": first } };
-        let mut cursor = self.log.log.find(filter).session(&mut *session).await?;
-        let mut before = Before::new();
-        while let Some(document) = cursor.next(&mut *session).await.transpose()? {
-            let inserted = lines_from_binary(&document.inserted).map_err(failed)?;
-            before.extend(ids.iter().filter(|&&id| inserted.contains(id as u64)).map(|&id| (id, None)));
-            let replaced = document.replaced.into_iter().filter(|row| ids.contains(&row.id()));
-            before.extend(replaced.map(|row| (row.id(), Some(row))));
-        }
-        Ok(before)
-    }
-
-    /// Lets rows return to what an older load brought while this load's version was there: the newest such version that is newer than
-    /// what this load replaced. The older load's log then tells that it replaced it.
-    async fn bring_to_light(&self, returns: &mut Before<D>, session: &mut ClientSession) -> Result<(), Error> {
-        let (Some(first), Some(last)) = (returns.keys().min().copied(), returns.keys().max().copied()) else {
-            return Ok(());
-        };
-        let filter = doc! {
-            "shadowed.first_id": { "$lte": last },
-            "shadowed.last_id": { "$gte": first },
-            "load": { "$lt": self.load.number },
-            "reverted": false,
-        };
-        let mut cursor = self.log.log.find(filter).sort(doc! { "load": -1 }).session(&mut *session).await?;
-        let found: Vec<UndoDocument<D>> = cursor.stream(&mut *session).try_collect().await?;
-        let gone = self.taken_back(found.iter().map(|document| document.load).collect(), session).await?;
-        let mut lit = HashSet::new();
-        for mut document in found.into_iter().filter(|document| !gone.contains(&document.load)) {
-            let (rows, mut left) =
-                (document.shadowed.take().map(|shadowed| shadowed.rows).unwrap_or_default(), Vec::new());
-            let mut inserted = lines_from_binary(&document.inserted).map_err(failed)?;
-            let mut changed = false;
-            for row in rows {
-                let newer = |known: &Option<D>| known.as_ref().is_none_or(|known| known.written().load < document.load);
-                match returns.get_mut(&row.id()) {
-                    Some(before) if newer(before) && lit.insert(row.id()) => {
-                        changed = true;
-                        match before.replace(row.clone()) {
-                            Some(before) => document.replaced.push(before),
-                            None => drop(inserted.insert(row.id() as u64)),
-                        }
-                    }
-                    _ => left.push(row),
-                }
-            }
-            if changed {
-                let now = UndoDocument {
-                    id: document.id.clone(),
-                    load: document.load,
-                    shadowed: Shadowed::of(left),
-                    expires_at: document.expires_at,
-                    ..UndoDocument::of(&inserted, document.replaced).map_err(failed)?
-                };
-                self.log.log.replace_one(doc! { "_id": document.id }, now).session(&mut *session).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn write(
-        &self,
-        returns: Before<D>,
-        order: &HashMap<i64, usize>,
-        session: &mut ClientSession,
-    ) -> Result<(), Error> {
-        let (mut gone, mut back) = (Vec::new(), Vec::new());
-        for (id, before) in returns {
-            match before {
-                None => gone.push(Bson::Int64(id)),
-                Some(before) => back.push(before),
-            }
-        }
-        if !gone.is_empty() {
-            self.collection.delete_many(doc! { "_id": { "$in": gone } }).session(&mut *session).await?;
-        }
-        // In the opposite order of writing, so that a code that passed from one to another passes back.
-        back.sort_by_key(|row| std::cmp::Reverse(order.get(&row.id()).copied()));
-        match replace_all(&self.collection, &back.iter().collect::<Vec<_>>(), session).await? {
-            None => Ok(()),
-            Some((index, RowOutcome::DuplicateValue)) => Err(Error::custom(CannotReturn(back[index].id()))),
-            Some((_, outcome)) => {
-                let reason = format!("a document could not return to what it was: {outcome:?}");
-                Err(failed(StoreError::Corrupt { collection: D::COLLECTION, reason }))
-            }
-        }
-    }
-
-    /// Which of these loads are taken back, or on their way.
-    async fn taken_back(&self, loads: HashSet<i64>, session: &mut ClientSession) -> Result<HashSet<i64>, Error> {
-        if loads.is_empty() {
-            return Ok(loads);
-        }
-        let states = self.store.loads.states(loads.into_iter().collect(), session).await?;
-        Ok(states.into_iter().filter(|(_, state)| state.is_taken_back()).map(|(load, _)| load).collect())
-    }
-}
-
-fn writers<'a, D: LoadedDocument + 'a>(rows: impl Iterator<Item = &'a D>) -> HashSet<i64> {
-    rows.map(LoadedDocument::written).filter(|written| written.line.is_some()).map(|written| written.load).collect()
-}
-
-fn is_of<D: LoadedDocument>(row: &D, loads: &HashSet<i64>) -> bool {
-    row.written().line.is_some() && loads.contains(&row.written().load)
-}
-
 impl<D: LoadedDocument> UndoDocument<D> {
-    fn of(inserted: &RoaringTreemap, replaced: Vec<D>) -> Result<Self, StoreError> {
+    pub(super) fn of(inserted: &RoaringTreemap, replaced: Vec<D>) -> Result<Self, StoreError> {
         let ids = || replaced.iter().map(LoadedDocument::id);
         let first = inserted.min().map(|id| id as i64).into_iter().chain(ids()).min().unwrap_or_default();
         let last = inserted.max().map(|id| id as i64).into_iter().chain(ids()).max().unwrap_or_default();
@@ -539,7 +278,7 @@ impl<D: LoadedDocument> UndoDocument<D> {
 }
 
 impl<D: LoadedDocument> Shadowed<D> {
-    fn of(rows: Vec<D>) -> Option<Self> {
+    pub(super) fn of(rows: Vec<D>) -> Option<Self> {
         let first_id = rows.iter().map(LoadedDocument::id).min()?;
         let last_id = rows.iter().map(LoadedDocument::id).max()?;
         Some(Self { first_id, last_id, rows })
@@ -547,7 +286,7 @@ impl<D: LoadedDocument> Shadowed<D> {
 }
 
 /// The names of a load's documents.
-fn of_load(load: i64) -> Document {
+pub(super) fn of_load(load: i64) -> Document {
     // `0` follows `/`.
     doc! { "$gte": format!("{load:012}/"), "$lt": format!("{load:012}0") }
 }
