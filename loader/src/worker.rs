@@ -94,20 +94,16 @@ async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
     } else {
         match AssertUnwindSafe(until_engines_answer(loader, work)).catch_unwind().await {
             Ok(Err(WorkError::Refused(reason))) => finish::give_up(&loader.engines, work.load(), &reason).await,
+            Ok(Err(WorkError::SourceAway(reason))) if attempt >= MAX_ATTEMPTS => {
+                let reason = format!("{reason}; it was tried {attempt} times");
+                finish::give_up(&loader.engines, work.load(), &reason).await
+            }
             Ok(outcome) => outcome,
             Err(_) => Err(WorkError::Refused("a worker panicked".to_owned())),
         }
     };
     match outcome {
         Ok(()) => delivery.ack().await,
-        Err(WorkError::SourceAway(reason)) if attempt >= MAX_ATTEMPTS => {
-            match finish::give_up(&loader.engines, work.load(), &format!("{reason}; it was tried {attempt} times"))
-                .await
-            {
-                Ok(()) => delivery.ack().await,
-                Err(_) => delivery.nak(Duration::from_secs(1)).await,
-            }
-        }
         // The answer is the other worker's to give.
         Err(WorkError::Lost) => {
             info!(load.id = %work.load(), attempt, "another worker has taken the work");

@@ -7,7 +7,7 @@
 //! New rows are inserted, changed ones replaced unless a newer load or a later edit wrote them, equal ones left alone. Rows that are
 //! likely to be new are inserted without a look at what is there: the unique index tells where that was wrong.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
@@ -129,8 +129,8 @@ enum Stop {
     Tried(Vec<RowOutcome>, TotalChanges),
     /// The chunk is not where this batch starts.
     Moved,
-    /// Something that no retry mends.
-    Failed(Arc<StoreError>),
+    /// Something that no retry mends, in words.
+    Failed(String),
 }
 
 /// Bytes of documents in one command, which may have 16 MiB; a document that is larger goes alone.
@@ -190,9 +190,7 @@ impl Store {
                 Some(Stop::Refused(row, outcome)) => transaction.refused[*row] = Some(outcome.clone()),
                 Some(Stop::Tried(outcomes, changes)) => transaction.tried = Some((outcomes.clone(), changes.clone())),
                 Some(Stop::Moved) => return self.moved(batch).await,
-                Some(Stop::Failed(error)) => {
-                    return Err(StoreError::Failed(Error::custom(error.to_string())));
-                }
+                Some(Stop::Failed(reason)) => return Err(StoreError::Failed(Error::custom(reason.clone()))),
                 None => return Err(error.into()),
             }
         }
@@ -471,5 +469,5 @@ pub(super) async fn touch<D: LoadedDocument>(
 
 /// Carries an error of ours out of a transaction.
 pub(super) fn failed(error: StoreError) -> Error {
-    Error::custom(Stop::Failed(Arc::new(error)))
+    Error::custom(Stop::Failed(error.to_string()))
 }
