@@ -1,5 +1,5 @@
 //! How fast MongoDB takes documents like ours at all: built before the clock starts, inserted in the best batches on the best number
-//! of connections.
+//! of connections. And how fast in the transactions of a load, which is what it pays for leaving a batch whole or not at all.
 
 use std::time::Instant;
 
@@ -17,17 +17,22 @@ use crate::bed::Bed;
 pub struct Shape {
     pub batch: usize,
     pub concurrency: usize,
+    /// Whether each batch is a transaction.
+    pub transactions: bool,
 }
+
+/// How loads insert them.
+pub const OF_LOADS: Shape = Shape { batch: 4_000, concurrency: 4, transactions: true };
 
 /// Documents of the search.
 const SEARCH_ROWS: u64 = 200_000;
 
 /// The fastest shape.
 pub async fn search(bed: &Bed) -> Result<Shape> {
-    let mut best = (Shape { batch: 1_000, concurrency: 2 }, 0.0);
+    let mut best = (Shape { batch: 1_000, concurrency: 2, transactions: false }, 0.0);
     for batch in [1_000, 3_000, 10_000] {
         for concurrency in [1, 2, 3, 4] {
-            let shape = Shape { batch, concurrency };
+            let shape = Shape { batch, concurrency, transactions: false };
             let rate = measure(bed, SEARCH_ROWS, shape).await?;
             if rate > best.1 {
                 best = (shape, rate);
@@ -48,15 +53,27 @@ pub async fn measure(bed: &Bed, rows: u64, shape: Shape) -> Result<f64> {
     stream::iter(batches)
         .map(|batch| {
             let paystats = paystats.clone();
-            async move { tokio::spawn(async move { paystats.insert_many(batch).ordered(false).await }).await }
+            async move { tokio::spawn(insert(paystats, batch, shape.transactions)).await }
         })
         .buffer_unordered(shape.concurrency)
-        .map(|inserted| inserted.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from))
-        .try_for_each(async |_| Ok(()))
+        .map(|inserted| inserted?)
+        .try_for_each(async |()| Ok(()))
         .await?;
     let rate = rows as f64 / start.elapsed().as_secs_f64();
     place.remove().await?;
     Ok(rate)
+}
+
+async fn insert(paystats: Collection<RawDocumentBuf>, batch: Vec<RawDocumentBuf>, in_transaction: bool) -> Result<()> {
+    if in_transaction {
+        let mut session = paystats.client().start_session().await?;
+        session.start_transaction().await?;
+        paystats.insert_many(batch).session(&mut session).await?;
+        session.commit_transaction().await?;
+    } else {
+        paystats.insert_many(batch).ordered(false).await?;
+    }
+    Ok(())
 }
 
 /// Documents as the loader writes them, in batches.

@@ -4,6 +4,7 @@
 //!
 //! - *ceiling*: the same documents, built before the clock starts, by `insert_many` into a collection with the same indexes, at the
 //!   batch size and concurrency that a short search found to be the fastest;
+//! - *in transactions*: the same in the batches and transactions of a load, with nothing else to do;
 //! - *fresh load*: the file into an empty collection, from its acceptance to `SUCCEEDED`, by one loader process;
 //! - *same again*: the identical file once more;
 //! - *all changed*: a file in which every amount differs.
@@ -44,6 +45,7 @@ const ROWS_A_POSTAL_CODE: u64 = MONTHS as u64 * 12;
 #[derive(Clone, Copy, Debug)]
 struct Run {
     ceiling: f64,
+    in_transactions: f64,
     fresh: f64,
     again: f64,
     changed: f64,
@@ -67,8 +69,8 @@ async fn main() -> Result<()> {
     for number in 1..=options.runs {
         let run = measure(&bed, rows, shape, options.loaders).await?;
         println!(
-            "run {number}: ceiling {:.0}, fresh {:.0}, again {:.0}, changed {:.0} rows/s",
-            run.ceiling, run.fresh, run.again, run.changed
+            "run {number}: ceiling {:.0}, in transactions {:.0}, fresh {:.0}, again {:.0}, changed {:.0} rows/s",
+            run.ceiling, run.in_transactions, run.fresh, run.again, run.changed
         );
         runs.push(run);
     }
@@ -78,6 +80,7 @@ async fn main() -> Result<()> {
 
 async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) -> Result<Run> {
     let ceiling = ceiling::measure(bed, rows, shape).await?;
+    let in_transactions = ceiling::measure(bed, rows, ceiling::OF_LOADS).await?;
     let place = bed.place().await?;
     let processes: Vec<LoaderProcess> =
         (0..loaders).map(|_| LoaderProcess::start(&place.config)).collect::<Result<_>>()?;
@@ -92,7 +95,7 @@ async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) ->
     drop(processes);
     place.remove().await?;
     let peak_bytes = peak_bytes.into_iter().max().unwrap_or_default();
-    Ok(Run { ceiling, fresh: rates[0], again: rates[1], changed: rates[2], peak_bytes })
+    Ok(Run { ceiling, in_transactions, fresh: rates[0], again: rates[1], changed: rates[2], peak_bytes })
 }
 
 /// The file, and one in which every amount differs.
@@ -115,6 +118,11 @@ fn show(runs: &[Run]) {
     println!("\n| what | rows/s | share of the ceiling |\n|---|---|---|");
     println!("| insert_many (ceiling) | {:.0} | |", median(|run| run.ceiling));
     for (name, rate, share) in [
+        (
+            "the same in transactions",
+            median(|run| run.in_transactions),
+            median(|run| run.in_transactions / run.ceiling),
+        ),
         ("fresh load", median(|run| run.fresh), median(|run| run.fresh / run.ceiling)),
         ("the same file again", median(|run| run.again), median(|run| run.again / run.ceiling)),
         ("every row changed", median(|run| run.changed), median(|run| run.changed / run.ceiling)),
