@@ -5,6 +5,7 @@
 mod age_group;
 mod amount;
 mod area;
+mod cells;
 mod filter;
 mod gender;
 mod geometry;
@@ -16,6 +17,7 @@ mod postal_code;
 pub use age_group::{AgeGroup, UnknownAgeGroup};
 pub use amount::{Amount, AmountError};
 pub use area::{Area, AreaError, BBox, Near};
+pub use cells::{Cells, CellsError};
 pub use filter::{Dimension, PaystatScope, StatsFilter};
 pub use gender::{Gender, UnknownGender};
 pub use geometry::{Geometry, GeometryError};

@@ -38,6 +38,9 @@ impl Month {
     const FIRST_YEAR: u16 = 1900;
     const LAST_YEAR: u16 = 2199;
 
+    /// The last month that there is.
+    pub const LAST: Self = Self((Self::LAST_YEAR - Self::FIRST_YEAR + 1) * 12 - 1);
+
     /// The month `month` (1 to 12) of `year`.
     pub fn new(year: u16, month: u8) -> Result<Self, MonthError> {
         if !(1..=12).contains(&month) {
@@ -62,6 +65,16 @@ impl Month {
             2..=31 => Err(MonthError::NotFirstOfMonth),
             _ => Err(MonthError::NotADate),
         }
+    }
+
+    /// Its place among all months; those that follow each other have places that follow each other.
+    pub fn index(self) -> u16 {
+        self.0
+    }
+
+    /// The month of a place.
+    pub fn from_index(index: u16) -> Option<Self> {
+        (index <= Self::LAST.0).then_some(Self(index))
     }
 
     /// Calendar year.
