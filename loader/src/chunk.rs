@@ -73,7 +73,7 @@ pub async fn load_chunk(loader: &Loader, load: Load, index: u32, claim: &mut Cla
             loader.engines.bus.publish_work(Work::Chunk { load: load.id, index: next }).await?;
         }
     }
-    finish::if_done(&loader.engines, load.id).await
+    finish::if_done(loader, load.id).await
 }
 
 /// A chunk on its way into the store.

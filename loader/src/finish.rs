@@ -1,28 +1,46 @@
-//! The end of a load: once in the store, then told on the bus. A worker that dies in between leaves its work
-//! unacknowledged, and the next one tells it again.
+//! The end of a load: its totals are added up, then it ends, once in the store, and that is told on the bus. A worker that dies in between
+//! leaves its work unacknowledged, and the next one goes on with it.
 
 use paystats_core::{
     bus::Work,
+    domain::Paystat,
     engines::Engines,
-    load::{Load, LoadEvent, LoadId, LoadState, Progress},
+    load::{Load, LoadEntity, LoadEvent, LoadId, LoadState, Progress},
     store::ChunkSum,
 };
 use time::OffsetDateTime;
 use tracing::{error, info};
 
-use crate::error::WorkError;
+use crate::{Loader, error::WorkError, roll_up};
 
 /// Ends a load as `SUCCEEDED` if all of it is planned and all its chunks are done.
-pub async fn if_done(engines: &Engines, id: LoadId) -> Result<(), WorkError> {
+pub async fn if_done(loader: &Loader, id: LoadId) -> Result<(), WorkError> {
+    let engines = &loader.engines;
     let store = &engines.store;
     let Some(load) = store.loads.by_id(id).await? else { return Ok(()) };
-    if load.state == LoadState::Loading && load.plan.is_some() && !store.load_chunks.any_open(id).await? {
-        let (progress, sum) = stopped(engines, &load, LoadState::Succeeded).await?;
+    let is_written = matches!(load.state, LoadState::Loading | LoadState::RollingUp)
+        && load.plan.is_some()
+        && !store.load_chunks.any_open(id).await?;
+    if is_written {
+        let (mut progress, sum) = stopped(engines, &load, LoadState::Succeeded).await?;
         let rejected = sum.progress.counts.rejected;
         if let Some(reason) = load.policy.broken_by(rejected, progress.rows_total) {
             return Err(WorkError::Refused(reason));
         }
-        if store.loads.succeed(id, &progress).await?.is_some() {
+        let has_ended = if load.entity == LoadEntity::Paystats && !load.dry_run {
+            if !store.loads.start_rolling_up(id).await? {
+                return Ok(());
+            }
+            loader.reports.forget(id);
+            loader.reports.say(id, &LoadEvent::RollingUp).await;
+            let postal_codes = store.rollups.touched_by(&load, sum.changes.postal_codes()).await?;
+            roll_up::roll_up(loader, &load, LoadState::RollingUp, &postal_codes, &mut progress).await?
+        } else {
+            let has_ended = store.loads.succeed(id, &progress).await?.is_some();
+            store.rollups.count_up().await?;
+            has_ended
+        };
+        if has_ended {
             let counts = progress.counts;
             let (inserted, updated, unchanged) = (counts.inserted, counts.updated, counts.unchanged);
             info!(
@@ -48,8 +66,21 @@ pub async fn give_up(engines: &Engines, id: LoadId, reason: &str) -> Result<(), 
 }
 
 /// Ends a load that was taken back.
-pub async fn taken_back(engines: &Engines, load: &Load, progress: Progress) -> Result<(), WorkError> {
-    if engines.store.loads.end_reverting(load.id, &progress).await?.is_some() {
+pub async fn taken_back(loader: &Loader, load: &Load, mut progress: Progress) -> Result<(), WorkError> {
+    let engines = &loader.engines;
+    let store = &engines.store;
+    // What never counted leaves every total as it is.
+    let has_ended = if progress.state == LoadState::Undone && load.entity == LoadEntity::Paystats {
+        // Rows that stay were counted as this load wrote them where what replaced them does not count yet.
+        let mut postal_codes = store.touched_by_reverting::<Paystat>(load).await?;
+        postal_codes |= store.load_chunks.sum(load.id).await?.changes.postal_codes();
+        roll_up::roll_up(loader, load, LoadState::Reverting, &postal_codes, &mut progress).await?
+    } else {
+        let has_ended = store.loads.end_reverting(load.id, &progress).await?.is_some();
+        store.rollups.count_up().await?;
+        has_ended
+    };
+    if has_ended {
         let (rows, kept, state) = (progress.reverted.rows, progress.reverted.kept, progress.state.name());
         info!(load.id = %load.id, load.number = load.number, state, rows, kept, "load was taken back");
     }

@@ -14,6 +14,7 @@ mod plan;
 mod records;
 mod report;
 mod revert;
+mod roll_up;
 mod rows;
 mod source;
 mod worker;

@@ -36,7 +36,7 @@ pub async fn plan(loader: &Loader, load: Load) -> Result<(), WorkError> {
         None => publish_open(loader, &load).await?,
     }
     // A source without rows has no chunk whose end would be the load's.
-    finish::if_done(&loader.engines, load.id).await
+    finish::if_done(loader, load.id).await
 }
 
 /// Puts the chunks on the queue that wait for no other. The bus may have lost them.

@@ -40,7 +40,7 @@ pub async fn revert(loader: &Loader, load: Load) -> Result<(), WorkError> {
         LoadEntity::Paystats => take_back::<Paystat>(loader, &load, stopped.clone(), loader.config.concurrency).await?,
     };
     let state = load.ends_as.unwrap_or(LoadState::Failed);
-    finish::taken_back(&loader.engines, &load, stopped.in_state(state, reverted)).await
+    finish::taken_back(loader, &load, stopped.in_state(state, reverted)).await
 }
 
 async fn take_back<R: LoadRow>(

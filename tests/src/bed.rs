@@ -157,10 +157,11 @@ impl TestBed {
         codes.into_iter().map(|(_, code)| code.id).collect()
     }
 
-    /// Writes these paystats to the store, past any load.
+    /// Writes these paystats to the store, past any load, and adds them up.
     pub async fn insert_paystats(&self, rows: &[Paystat]) {
         let rows: Vec<_> = rows.iter().cloned().map(|row| (1, row)).collect();
         self.write_rows(0, &rows, false).await;
+        self.store().rollups.verify(true, |_| ()).await.unwrap();
     }
 
     /// Writes rows, each with its line, as load number `number` would, and tells what became of each.
@@ -258,9 +259,9 @@ pub async fn write_batch<R: LoadRow>(
     let chunk = LoadChunk { index: fastrand::u32(..), ..LoadChunk::start(0, 2, &[]) };
     store.load_chunks.insert(load, &chunk).await.unwrap();
     let outcomes = Mutex::new(Vec::new());
-    let settle = |of_rows: &[RowOutcome], _: &TotalChanges| {
+    let settle = |of_rows: &[RowOutcome], changes: &TotalChanges| {
         *outcomes.lock().unwrap() = of_rows.to_vec();
-        let state = ChunkState { done: true, ..chunk.state.clone() };
+        let state = ChunkState { done: true, changes: changes.clone(), ..chunk.state.clone() };
         Ok(Settled { rejections: rejections.to_vec(), state })
     };
     let batch = LoadBatch { load, chunk: &chunk, from_byte: 0, rows, likely_new, claims_unchanged: false };

@@ -63,8 +63,8 @@ fn seq(progress: &Value) -> u64 {
 /// What every watcher may rely on, from whichever moment it watches: numbers and counts only grow, and the end comes once and last.
 #[track_caller]
 fn assert_is_a_progress(told: &[Value]) {
-    const STATES: [&str; 8] =
-        ["QUEUED", "PLANNING", "LOADING", "REVERTING", "SUCCEEDED", "FAILED", "CANCELLED", "UNDONE"];
+    const STATES: [&str; 9] =
+        ["QUEUED", "PLANNING", "LOADING", "ROLLING_UP", "REVERTING", "SUCCEEDED", "FAILED", "CANCELLED", "UNDONE"];
     let state = |progress: &Value| STATES.iter().position(|state| progress["state"] == *state).unwrap();
     for (before, after) in told.iter().zip(&told[1..]) {
         assert!(seq(before) < seq(after) && state(before) <= state(after), "{before} then {after}");

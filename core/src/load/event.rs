@@ -31,6 +31,8 @@ pub enum LoadEvent {
     },
     /// A chunk is done.
     Chunk(ChunkProgress),
+    /// All rows are written; the totals are added up anew.
+    RollingUp,
     /// The load is being taken back.
     Reverting {
         /// Its progress up to here.
@@ -51,6 +53,7 @@ impl LoadEvent {
             Self::Planned(_) => "planned".to_owned(),
             Self::Working { loader, .. } => format!("loader.{loader}"),
             Self::Chunk(chunk) => format!("chunk.{}", chunk.chunk),
+            Self::RollingUp => "rolling_up".to_owned(),
             Self::Reverting { .. } => "reverting".to_owned(),
             Self::Finished { .. } => "finished".to_owned(),
         }

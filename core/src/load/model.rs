@@ -1,4 +1,4 @@
-//! What a load is and the states that it passes through: `QUEUED -> PLANNING -> LOADING -> SUCCEEDED`, or by way of `REVERTING`
+//! What a load is and the states that it passes through: `QUEUED -> PLANNING -> LOADING -> ROLLING_UP -> SUCCEEDED`, or by way of `REVERTING`
 //! to `FAILED` or `CANCELLED`; after a success, by way of `REVERTING` to `UNDONE`.
 
 use std::{fmt, str::FromStr};
@@ -57,6 +57,8 @@ pub enum LoadState {
     Planning,
     /// Workers check and write rows.
     Loading,
+    /// Every row is written or rejected; the totals of the postal codes that it touched are added up anew, and show all of it at once.
+    RollingUp,
     /// It is taken back: what it wrote goes, what it replaced returns.
     Reverting,
     /// Done: every row is written or rejected.
@@ -132,6 +134,7 @@ impl LoadState {
             Self::Queued => "QUEUED",
             Self::Planning => "PLANNING",
             Self::Loading => "LOADING",
+            Self::RollingUp => "ROLLING_UP",
             Self::Reverting => "REVERTING",
             Self::Succeeded => "SUCCEEDED",
             Self::Failed => "FAILED",
@@ -143,7 +146,7 @@ impl LoadState {
     /// Whether nothing follows by itself; only an undo may follow a success.
     pub fn is_final(self) -> bool {
         match self {
-            Self::Queued | Self::Planning | Self::Loading | Self::Reverting => false,
+            Self::Queued | Self::Planning | Self::Loading | Self::RollingUp | Self::Reverting => false,
             Self::Succeeded | Self::Failed | Self::Cancelled | Self::Undone => true,
         }
     }
@@ -151,7 +154,7 @@ impl LoadState {
     /// Whether what the load wrote is gone, or going.
     pub fn is_taken_back(self) -> bool {
         match self {
-            Self::Queued | Self::Planning | Self::Loading | Self::Succeeded => false,
+            Self::Queued | Self::Planning | Self::Loading | Self::RollingUp | Self::Succeeded => false,
             Self::Reverting | Self::Failed | Self::Cancelled | Self::Undone => true,
         }
     }

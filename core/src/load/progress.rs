@@ -136,6 +136,7 @@ impl Progress {
             LoadEvent::Planned(plan) => !stopped && self.plan(*plan),
             LoadEvent::Working { chunks, .. } => !stopped && self.advance(*at, chunks),
             LoadEvent::Chunk(chunk) => !stopped && self.advance(*at, std::slice::from_ref(chunk)),
+            LoadEvent::RollingUp => !stopped && self.roll_up(),
             LoadEvent::Reverting { progress } => {
                 let may = !self.state.is_final() || self.state == LoadState::Succeeded;
                 may && self.stop(progress)
@@ -167,7 +168,7 @@ impl Progress {
         if self.rows_total.is_some() {
             return false;
         }
-        self.state = LoadState::Loading;
+        self.state = self.state.max(LoadState::Loading);
         self.bytes_total = plan.bytes_total;
         self.rows_total = Some(plan.rows_total);
         self.chunks_total = Some(plan.chunks_total);
@@ -188,7 +189,7 @@ impl Progress {
         if !changed {
             return false;
         }
-        self.state = LoadState::Loading;
+        self.state = self.state.max(LoadState::Loading);
         self.counts = Counts::default();
         self.bytes_read = 0;
         self.chunks_done = 0;
@@ -199,6 +200,11 @@ impl Progress {
         }
         self.measure(at);
         true
+    }
+
+    fn roll_up(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.state, LoadState::RollingUp);
+        before != self.state
     }
 
     /// What the store says once no chunk goes on is the last word.
@@ -265,6 +271,7 @@ mod tests {
             chunk(0, 2, false),
             chunk(0, 15, true),
             chunk(1, 15, true),
+            LoadEvent::RollingUp,
             LoadEvent::Finished { progress: succeeded() },
             chunk(1, 15, true),
         ]
@@ -285,7 +292,7 @@ mod tests {
         }
         assert_eq!(progress.state, LoadState::Succeeded);
         assert_eq!(progress.counts.inserted, 30);
-        assert_eq!((progress.bytes_read, progress.chunks_done, progress.seq), (300, 2, 8));
+        assert_eq!((progress.bytes_read, progress.chunks_done, progress.seq), (300, 2, 9));
         assert!((progress.fraction() - 1.0).abs() < f64::EPSILON);
         assert_eq!(progress.rows_per_second, Some(5.0));
     }
@@ -294,11 +301,11 @@ mod tests {
     fn the_last_event_of_each_part_gives_the_same_progress_as_all_of_them() {
         let mut all = Progress::queued(300);
         let story = story();
-        for event in &story[..7] {
+        for event in &story[..8] {
             all.apply(event);
         }
         let mut last: BTreeMap<String, &Numbered> = BTreeMap::new();
-        for event in &story[..7] {
+        for event in &story[..8] {
             last.insert(event.event.part(), event);
         }
         let mut kept: Vec<_> = last.into_values().collect();
@@ -308,6 +315,18 @@ mod tests {
             from_last.apply(event);
         }
         assert_eq!(from_last, all);
+    }
+
+    #[test]
+    fn a_chunk_that_is_heard_of_late_does_not_bring_a_load_back_from_its_roll_up() {
+        let mut progress = Progress::queued(300);
+        for event in &story()[..6] {
+            progress.apply(event);
+        }
+        assert!(progress.apply(&numbered(20, LoadEvent::RollingUp)));
+        assert!(progress.apply(&numbered(21, chunk(1, 15, true))));
+        assert!(!progress.apply(&numbered(22, LoadEvent::RollingUp)));
+        assert_eq!((progress.state, progress.counts.inserted), (LoadState::RollingUp, 30));
     }
 
     #[test]

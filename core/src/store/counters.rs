@@ -1,6 +1,11 @@
 //! Numbers given one by one.
 
-use mongodb::{ClientSession, Collection, Database, bson::doc, options::ReturnDocument};
+use mongodb::{
+    ClientSession, Collection, Database,
+    bson::{Document, doc},
+    change_stream::{ChangeStream, event::ChangeStreamEvent},
+    options::ReturnDocument,
+};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
@@ -41,6 +46,25 @@ impl Counters {
             .await?;
         let missing = || mongodb::error::Error::custom(format!("counter {name} was not returned"));
         counter.map(|counter| counter.value).ok_or_else(missing)
+    }
+
+    /// The same outside a transaction, where nobody asks for the number.
+    pub(super) async fn count_up(&self, name: &str) -> Result<(), StoreError> {
+        self.counters.update_one(doc! { "_id": name }, doc! { "$inc": { "value": 1_i64 } }).upsert(true).await?;
+        Ok(())
+    }
+
+    /// The last number given, as a session sees it; 0 before the first.
+    pub(super) async fn last_in(&self, name: &str, session: &mut ClientSession) -> Result<i64, StoreError> {
+        Ok(self.counters.find_one(doc! { "_id": name }).session(session).await?.map_or(0, |counter| counter.value))
+    }
+
+    /// Hears of changes.
+    pub(super) async fn watch(
+        &self,
+        pipeline: impl IntoIterator<Item = Document>,
+    ) -> Result<ChangeStream<ChangeStreamEvent<Document>>, StoreError> {
+        Ok(self.counters.clone_with_type::<Document>().watch().pipeline(pipeline).await?)
     }
 
     /// The last number given; 0 before the first.

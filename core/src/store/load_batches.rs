@@ -7,7 +7,7 @@
 //! New rows are inserted, changed ones replaced unless a newer load or a later edit wrote them, equal ones left alone. Rows that are
 //! likely to be new are inserted without a look at what is there: the unique index tells where that was wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
@@ -26,7 +26,7 @@ use super::{
     undo_log::{Replaced, UndoLog},
 };
 use crate::{
-    domain::{Amount, Month},
+    domain::{Amount, Month, PostalCodeId},
     load::{Load, Rejection, TotalChanges},
 };
 
@@ -54,8 +54,8 @@ pub trait LoadedDocument: Clone + Serialize + DeserializeOwned + Send + Sync + U
     fn written(&self) -> Provenance;
     /// Whether both say the same, whoever wrote them.
     fn same_content(&self, other: &Self) -> bool;
-    /// What it adds to which month's total.
-    fn amount(&self) -> Result<Option<(Month, Amount)>, StoreError>;
+    /// Which totals count it: of a postal code and a month, with an amount. `None` for what no total counts.
+    fn counted(&self) -> Result<Option<(PostalCodeId, Month, Amount)>, StoreError>;
 }
 
 /// Rows of a chunk that are written together.
@@ -284,7 +284,7 @@ where
                 }
             });
         }
-        let changes = self.changes(&inserts, &updates, &existing).map_err(failed)?;
+        let changes = self.changes(&inserts, &updates, &shadowed, &existing).map_err(failed)?;
         if !dry_run || D::MAY_BE_REFUSED {
             self.insert(&inserts, session).await?;
             self.replace(&updates, session).await?;
@@ -302,6 +302,7 @@ where
         }
         let replaced = Replaced {
             inserted: inserts.iter().map(|&place| self.rows[place].id() as u64).collect(),
+            elsewhere: self.elsewhere(&updates, &shadowed, &existing).map_err(failed)?,
             replaced: updates.iter().filter_map(|&place| existing.remove(&self.rows[place].id())).collect(),
             shadowed: shadowed.into_iter().cloned().collect(),
         };
@@ -314,22 +315,52 @@ where
         &self,
         inserts: &[usize],
         updates: &[usize],
+        shadowed: &[&D],
         existing: &HashMap<i64, D>,
     ) -> Result<TotalChanges, StoreError> {
         let mut changes = TotalChanges::default();
+        for row in shadowed {
+            // It counts from this load's success on, until the newer load has succeeded too.
+            if let Some((postal_code, ..)) = row.counted()? {
+                changes.touch(postal_code);
+            }
+        }
         let out_of_range = |error| StoreError::Failed(Error::custom(error));
         for &place in inserts.iter().chain(updates) {
             let row = &self.rows[place];
-            if let Some((month, amount)) = row.amount()? {
-                changes.add(month, amount).map_err(out_of_range)?;
+            if let Some((postal_code, month, amount)) = row.counted()? {
+                changes.add(postal_code, month, amount).map_err(out_of_range)?;
             }
             if let Some(known) = existing.get(&row.id())
-                && let Some((month, amount)) = known.amount()?
+                && let Some((postal_code, month, amount)) = known.counted()?
             {
-                changes.remove(month, amount).map_err(out_of_range)?;
+                changes.remove(postal_code, month, amount).map_err(out_of_range)?;
             }
         }
         Ok(changes)
+    }
+
+    /// Postal codes that rows leave for another one, and those of rows that a newer load's version stands in the place of.
+    fn elsewhere(
+        &self,
+        updates: &[usize],
+        shadowed: &[&D],
+        existing: &HashMap<i64, D>,
+    ) -> Result<BTreeSet<i32>, StoreError> {
+        let postal_code = |row: &D| Ok::<_, StoreError>(row.counted()?.map(|(postal_code, ..)| postal_code.get()));
+        let mut elsewhere = BTreeSet::new();
+        for row in shadowed {
+            elsewhere.extend(postal_code(row)?);
+        }
+        for row in updates.iter().map(|&place| &self.rows[place]) {
+            if let Some(known) = existing.get(&row.id())
+                && let before = postal_code(known)?
+                && before != postal_code(row)?
+            {
+                elsewhere.extend(before);
+            }
+        }
+        Ok(elsewhere)
     }
 
     async fn insert(&self, inserts: &[usize], session: &mut ClientSession) -> Result<(), Error> {

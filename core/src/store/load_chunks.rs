@@ -9,7 +9,7 @@ use mongodb::{
     bson::{Binary, DateTime, Document, doc, serialize_to_bson, serialize_to_document, spec::BinarySubtype},
     options::IndexOptions,
 };
-use roaring::RoaringTreemap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -128,6 +128,8 @@ struct StateDocument {
     rejected_lines: Binary,
     rejections_kept: i64,
     changes: Vec<ChangeDocument>,
+    /// Numbers of the postal codes whose totals change.
+    postal_codes: Binary,
 }
 
 /// What all chunks are summed from.
@@ -138,6 +140,7 @@ struct SumDocument {
     done: bool,
     counts: Counts,
     changes: Vec<ChangeDocument>,
+    postal_codes: Binary,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -328,7 +331,7 @@ impl LoadChunks {
 
     /// What all chunks of a load come to.
     pub async fn sum(&self, load: LoadId) -> Result<ChunkSum, StoreError> {
-        let fields = doc! { "start": 1, "next_byte": 1, "done": 1, "counts": 1, "changes": 1 };
+        let fields = doc! { "start": 1, "next_byte": 1, "done": 1, "counts": 1, "changes": 1, "postal_codes": 1 };
         let mut chunks = self
             .chunks
             .clone_with_type::<SumDocument>()
@@ -340,7 +343,7 @@ impl LoadChunks {
             sum.progress.counts += chunk.counts;
             sum.progress.bytes_read += (chunk.next_byte - chunk.start) as u64;
             sum.chunks_done += u32::from(chunk.done);
-            sum.changes.merge(&changes_from(&chunk.changes)?).map_err(|error| corrupt(&error))?;
+            sum.changes.merge(&changes_from(&chunk.changes, &chunk.postal_codes)?).map_err(|error| corrupt(&error))?;
         }
         Ok(sum)
     }
@@ -455,6 +458,7 @@ impl StateDocument {
             rejected_lines: lines_to_binary(&state.rejected_lines)?,
             rejections_kept: state.rejections_kept as i64,
             changes: changes_to(&state.changes),
+            postal_codes: ids_to_binary(state.changes.postal_codes())?,
         })
     }
 }
@@ -481,7 +485,7 @@ impl TryFrom<ChunkDocument> for LoadChunk {
                 rejections: state.rejections,
                 rejected_lines: lines_from_binary(&state.rejected_lines)?,
                 rejections_kept: state.rejections_kept as u64,
-                changes: changes_from(&state.changes)?,
+                changes: changes_from(&state.changes, &state.postal_codes)?,
             },
         })
     }
@@ -496,14 +500,26 @@ fn changes_to(changes: &TotalChanges) -> Vec<ChangeDocument> {
     changes.iter().map(document).collect()
 }
 
-fn changes_from(documents: &[ChangeDocument]) -> Result<TotalChanges, StoreError> {
+fn changes_from(documents: &[ChangeDocument], postal_codes: &Binary) -> Result<TotalChanges, StoreError> {
     let mut changes = TotalChanges::default();
+    changes.touch_all(&ids_from_binary(postal_codes)?);
     for document in documents {
         let units = document.units.parse().map_err(|error: std::num::ParseIntError| corrupt(&error))?;
         let change = TotalChange { amount: Amount::from_units(units), count: document.count };
         changes.change(paystats::from_date(document.month)?, change).map_err(|error: SumOutOfRange| corrupt(&error))?;
     }
     Ok(changes)
+}
+
+/// Numbers of postal codes as a compressed bitmap.
+pub(super) fn ids_to_binary(ids: &RoaringBitmap) -> Result<Binary, StoreError> {
+    let mut bytes = Vec::with_capacity(ids.serialized_size());
+    ids.serialize_into(&mut bytes).map_err(|error| corrupt(&error))?;
+    Ok(Binary { subtype: BinarySubtype::Generic, bytes })
+}
+
+pub(super) fn ids_from_binary(binary: &Binary) -> Result<RoaringBitmap, StoreError> {
+    RoaringBitmap::deserialize_from(binary.bytes.as_slice()).map_err(|error| corrupt(&error))
 }
 
 /// Numbers as a compressed bitmap.

@@ -2,6 +2,8 @@
 //!
 //! Every step is a compare-and-set on `state`, so of two processes that do the same, one wins and the other sees it.
 
+use std::collections::HashSet;
+
 use futures_util::{FutureExt, TryStreamExt};
 use mongodb::{
     ClientSession, Collection, Database, IndexModel,
@@ -120,9 +122,10 @@ struct LoadDocument {
 const COLLECTION: &str = "loads";
 const NUMBER: &str = "loads";
 /// The states that something follows.
-const OPEN: [LoadState; 4] = [LoadState::Queued, LoadState::Planning, LoadState::Loading, LoadState::Reverting];
+const OPEN: [LoadState; 5] =
+    [LoadState::Queued, LoadState::Planning, LoadState::Loading, LoadState::RollingUp, LoadState::Reverting];
 /// The states in which a load goes forward.
-const FORWARD: [LoadState; 3] = [LoadState::Queued, LoadState::Planning, LoadState::Loading];
+const FORWARD: [LoadState; 4] = [LoadState::Queued, LoadState::Planning, LoadState::Loading, LoadState::RollingUp];
 
 impl Loads {
     pub(super) fn new(database: &Database, undo_days: u32) -> Self {
@@ -346,7 +349,17 @@ impl Loads {
         Ok(self.loads.update_one(filter, set).await?.matched_count == 1)
     }
 
-    /// The load is done: `LOADING` becomes `SUCCEEDED`. `None` if it was not `LOADING`.
+    /// All rows are written: `LOADING` becomes `ROLLING_UP`. `false` if the load is at neither.
+    pub async fn start_rolling_up(&self, id: LoadId) -> Result<bool, StoreError> {
+        let filter = doc! {
+            "_id": id.to_string(),
+            "state": { "$in": names(&[LoadState::Loading, LoadState::RollingUp]) },
+        };
+        let set = doc! { "$set": { "state": LoadState::RollingUp.name() } };
+        Ok(self.loads.update_one(filter, set).await?.matched_count == 1)
+    }
+
+    /// The load is done without any total to add up: `LOADING` becomes `SUCCEEDED`. `None` if it was not `LOADING`.
     pub async fn succeed(&self, id: LoadId, progress: &Progress) -> Result<Option<Load>, StoreError> {
         let filter = doc! { "_id": id.to_string(), "state": LoadState::Loading.name() };
         self.change(filter, doc! { "$set": last_state(progress)? }).await
@@ -403,10 +416,80 @@ impl Loads {
         self.change(filter, doc! { "$set": last_state(progress)?, "$unset": { "ends_as": "" } }).await
     }
 
+    /// Ends a load whose totals were added up, inside the transaction that makes them count. `false` if it is not in state `from`.
+    pub(super) async fn end(
+        &self,
+        id: LoadId,
+        from: LoadState,
+        progress: &Progress,
+        session: &mut ClientSession,
+    ) -> Result<bool, mongodb::error::Error> {
+        let filter = doc! { "_id": id.to_string(), "state": from.name() };
+        let last = last_state(progress).map_err(mongodb::error::Error::custom)?;
+        let end = doc! { "$set": last, "$unset": { "ends_as": "" } };
+        Ok(self.loads.update_one(filter, end).session(session).await?.matched_count == 1)
+    }
+
+    /// Numbers of the loads whose rows stand among the paystats and do not count, inside a transaction; without `as_if`.
+    pub(super) async fn uncounted(
+        &self,
+        as_if: Option<i64>,
+        session: &mut ClientSession,
+    ) -> Result<HashSet<i64>, mongodb::error::Error> {
+        let open = doc! {
+            "state": { "$in": names(&OPEN) },
+            "entity": LoadEntity::Paystats.name(),
+            "dry_run": { "$ne": true },
+        };
+        let states = self.find_states(open, session).await?;
+        Ok(states.into_iter().map(|(load, _)| load).filter(|load| Some(*load) != as_if).collect())
+    }
+
+    /// Numbers of the other loads of paystats that did not count at some time since this one was accepted, and do not now.
+    pub(super) async fn uncounted_during(&self, load: &Load) -> Result<HashSet<i64>, StoreError> {
+        #[derive(Deserialize)]
+        struct Number {
+            number: i64,
+        }
+        let filter = doc! {
+            "state": { "$ne": LoadState::Succeeded.name() },
+            "entity": LoadEntity::Paystats.name(),
+            "dry_run": { "$ne": true },
+            "number": { "$ne": load.number },
+            "$or": [{ "finished_at": null }, { "finished_at": { "$gte": to_bson(load.created_at) } }],
+        };
+        let mut found = self.loads.clone_with_type::<Number>().find(filter).projection(doc! { "number": 1 }).await?;
+        let mut numbers = HashSet::new();
+        while let Some(load) = found.try_next().await? {
+            numbers.insert(load.number);
+        }
+        Ok(numbers)
+    }
+
+    /// Which of these loads have not succeeded, inside a transaction; without `as_if`.
+    pub(super) async fn not_succeeded(
+        &self,
+        numbers: impl IntoIterator<Item = i64>,
+        as_if: Option<i64>,
+        session: &mut ClientSession,
+    ) -> Result<HashSet<i64>, mongodb::error::Error> {
+        let states = self.states(numbers.into_iter().collect(), session).await?;
+        let is_gone = |&(load, state): &(i64, LoadState)| state != LoadState::Succeeded && Some(load) != as_if;
+        Ok(states.into_iter().filter(is_gone).map(|(load, _)| load).collect())
+    }
+
     /// The states of the loads with these numbers, inside a transaction.
     pub(super) async fn states(
         &self,
         numbers: Vec<i64>,
+        session: &mut ClientSession,
+    ) -> Result<Vec<(i64, LoadState)>, mongodb::error::Error> {
+        self.find_states(doc! { "number": { "$in": numbers } }, session).await
+    }
+
+    async fn find_states(
+        &self,
+        filter: Document,
         session: &mut ClientSession,
     ) -> Result<Vec<(i64, LoadState)>, mongodb::error::Error> {
         #[derive(Deserialize)]
@@ -417,7 +500,7 @@ impl Loads {
         let mut cursor = self
             .loads
             .clone_with_type::<State>()
-            .find(doc! { "number": { "$in": numbers } })
+            .find(filter)
             .projection(doc! { "number": 1, "state": 1 })
             .session(&mut *session)
             .await?;

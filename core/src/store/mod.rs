@@ -4,6 +4,7 @@
 //! MongoDB is away, within seconds, and work again once it is back.
 
 mod areas;
+mod counted;
 mod counters;
 mod decimal;
 mod error;
@@ -15,6 +16,7 @@ mod paystats;
 mod postal_codes;
 mod provenance;
 mod rejections;
+mod rollups;
 mod session;
 mod totals;
 mod undo;
@@ -38,6 +40,7 @@ pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
 pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
 pub use provenance::Provenance;
 pub use rejections::{REJECTIONS_KEPT, Rejections};
+pub use rollups::{RollupChanges, RollupEnd, RollupRun, Rollups, Verified};
 pub use session::LoadSession;
 pub use totals::{GroupTotal, Totals};
 pub use undo_log::{KeptReason, KeptRow};
@@ -57,8 +60,10 @@ pub struct Store {
     pub postal_codes: PostalCodes,
     /// Paystats, row by row.
     pub paystats: Paystats,
-    /// Totals of paystats.
+    /// Totals of paystats, added up row by row.
     pub totals: Totals,
+    /// What the paystats of each postal code add up to.
+    pub rollups: Rollups,
     /// Loads and where they stand.
     pub loads: Loads,
     /// The chunks of loads.
@@ -87,11 +92,14 @@ impl Store {
         options.connect_timeout.get_or_insert(Self::SELECTION_TIMEOUT);
         options.command_event_handler = handler;
         let database = Client::with_options(options)?.database(&config.database);
+        let loads = Loads::new(&database, config.undo_days);
+        let rollups = Rollups::new(&database, loads.clone());
         Ok(Self {
             postal_codes: PostalCodes::new(&database),
-            paystats: Paystats::new(&database),
+            paystats: Paystats::new(&database, rollups.clone()),
             totals: Totals::new(&database),
-            loads: Loads::new(&database, config.undo_days),
+            rollups,
+            loads,
             load_chunks: LoadChunks::new(&database),
             rejections: Rejections::new(&database),
             database,
@@ -102,6 +110,7 @@ impl Store {
     pub async fn prepare(&self) -> Result<(), StoreError> {
         self.postal_codes.create_indexes().await?;
         self.paystats.create_indexes().await?;
+        self.rollups.create_indexes().await?;
         self.loads.create_indexes().await?;
         self.load_chunks.create_indexes().await?;
         UndoLog::<PaystatDocument>::new(&self.database).create_indexes().await?;

@@ -1,7 +1,7 @@
 //! The collection `paystats`: `_id` (int64), `amount` (Decimal128), `month` (date), `age`, `gender`, `postal_code_id`,
 //! `written`. It is the truth that every total is made from.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::FutureExt;
 use mongodb::{
@@ -13,19 +13,20 @@ use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, Time};
 
 use super::{
-    Direction, Key, KeyPart, Page, PageRequest, Provenance, StoreError,
+    Direction, Key, KeyPart, Page, PageRequest, Provenance, Rollups, StoreError,
     decimal::{from_decimal128, to_decimal128},
     error::duplicate_as,
     load_batches::{LoadRow, LoadedDocument},
     page::find_page,
 };
-use crate::domain::{AgeGroup, Amount, Gender, Month, Paystat, PaystatId, PaystatScope, PostalCodeId};
+use crate::domain::{AgeGroup, Amount, Cells, Gender, Month, Paystat, PaystatId, PaystatScope, PostalCodeId, Total};
 
 /// The collection of paystats.
 #[derive(Clone, Debug)]
 pub struct Paystats {
     paystats: Collection<PaystatDocument>,
     postal_codes: Collection<Document>,
+    rollups: Rollups,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,8 +79,9 @@ pub enum PaystatOrderField {
 pub(super) const COLLECTION: &str = "paystats";
 
 impl Paystats {
-    pub(super) fn new(database: &Database) -> Self {
-        Self { paystats: database.collection(COLLECTION), postal_codes: database.collection("postal_codes") }
+    pub(super) fn new(database: &Database, rollups: Rollups) -> Self {
+        let postal_codes = database.collection("postal_codes");
+        Self { paystats: database.collection(COLLECTION), postal_codes, rollups }
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
@@ -126,7 +128,8 @@ impl Paystats {
                 async move {
                     let known = store.touch_postal_code(document.postal_code_id, session).await?;
                     if known {
-                        store.paystats.insert_one(&*document).session(session).await?;
+                        store.paystats.insert_one(&*document).session(&mut *session).await?;
+                        store.rollups.edited(BTreeSet::from([document.postal_code_id]), session).await?;
                     }
                     Ok(known)
                 }
@@ -172,8 +175,13 @@ impl Paystats {
                     {
                         return Ok(None);
                     }
+                    let mut touched = store.rollups.postal_codes_of(vec![id.get()], session).await?;
                     let change = store.paystats.find_one_and_update(filter.clone(), update.clone());
-                    change.return_document(ReturnDocument::After).session(session).await.map(Some)
+                    let change = change.return_document(ReturnDocument::After).session(&mut *session);
+                    let Some(changed) = change.await? else { return Ok(Some(None)) };
+                    touched.insert(changed.postal_code_id);
+                    store.rollups.edited(touched, session).await?;
+                    Ok(Some(Some(changed)))
                 }
                 .boxed()
             })
@@ -183,7 +191,25 @@ impl Paystats {
 
     /// Removes a paystat and returns it; `None` if there is none with this number.
     pub async fn delete(&self, id: PaystatId) -> Result<Option<StoredPaystat>, StoreError> {
-        let removed = self.paystats.find_one_and_delete(doc! { "_id": id.get() }).await?;
+        // Asked first, because a transaction would be tried for two minutes while MongoDB is away.
+        if self.by_id(id).await?.is_none() {
+            return Ok(None);
+        }
+        let mut session = self.paystats.client().start_session().await?;
+        let removed = session
+            .start_transaction()
+            .and_run((self.clone(), doc! { "_id": id.get() }), move |session, (store, filter)| {
+                async move {
+                    let touched = store.rollups.postal_codes_of(vec![id.get()], session).await?;
+                    let removed = store.paystats.find_one_and_delete(filter.clone()).session(&mut *session).await?;
+                    if removed.is_some() {
+                        store.rollups.edited(touched, session).await?;
+                    }
+                    Ok(removed)
+                }
+                .boxed()
+            })
+            .await?;
         removed.map(StoredPaystat::try_from).transpose()
     }
 
@@ -290,7 +316,23 @@ pub(super) fn gender_of(name: &str) -> Result<Gender, StoreError> {
     name.parse().map_err(|error: crate::domain::UnknownGender| corrupt(&error))
 }
 
+pub(super) fn postal_code_of(id: i32) -> Result<PostalCodeId, StoreError> {
+    id.try_into().map_err(|error: crate::domain::PostalCodeError| corrupt(&error))
+}
+
 impl PaystatDocument {
+    pub(super) fn postal_code_id(&self) -> i32 {
+        self.postal_code_id
+    }
+
+    /// Counts it in the cells of its postal code.
+    pub(super) fn add_to(&self, cells: &mut Cells) -> Result<(), StoreError> {
+        let total = Total { amount: from_decimal128(self.amount)?, count: 1 };
+        cells
+            .add(from_date(self.month)?, age_of(&self.age)?, gender_of(&self.gender)?, total)
+            .map_err(|error| corrupt(&error))
+    }
+
     fn new(paystat: &Paystat, written: Provenance) -> Self {
         Self {
             id: paystat.id.get(),
@@ -314,10 +356,7 @@ impl TryFrom<PaystatDocument> for StoredPaystat {
             month: from_date(document.month)?,
             age: age_of(&document.age)?,
             gender: gender_of(&document.gender)?,
-            postal_code_id: document
-                .postal_code_id
-                .try_into()
-                .map_err(|error: crate::domain::PostalCodeError| corrupt(&error))?,
+            postal_code_id: postal_code_of(document.postal_code_id)?,
         };
         Ok(Self { paystat, written: document.written })
     }
@@ -344,8 +383,8 @@ impl LoadedDocument for PaystatDocument {
         self.written
     }
 
-    fn amount(&self) -> Result<Option<(Month, Amount)>, StoreError> {
-        Ok(Some((from_date(self.month)?, from_decimal128(self.amount)?)))
+    fn counted(&self) -> Result<Option<(PostalCodeId, Month, Amount)>, StoreError> {
+        Ok(Some((postal_code_of(self.postal_code_id)?, from_date(self.month)?, from_decimal128(self.amount)?)))
     }
 
     fn same_content(&self, other: &Self) -> bool {

@@ -370,7 +370,7 @@ impl LoadedDocument for PostalCodeDocument {
         self.written
     }
 
-    fn amount(&self) -> Result<Option<(Month, Amount)>, StoreError> {
+    fn counted(&self) -> Result<Option<(PostalCodeId, Month, Amount)>, StoreError> {
         Ok(None)
     }
 

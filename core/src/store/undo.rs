@@ -1,7 +1,7 @@
 //! Taking one batch of a load back, by its document of the undo log, in one transaction: what it inserted goes, what it replaced returns,
 //! and what was changed since is kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
@@ -9,18 +9,16 @@ use mongodb::{
     bson::{Bson, doc},
     error::Error,
 };
+use roaring::RoaringBitmap;
 use serde::Deserialize;
 
 use super::{
     BATCH_SIZE, KeptReason, KeptRow, LoadSession, Provenance, Store, StoreError,
     load_batches::{LoadRow, LoadedDocument, RowOutcome, failed, replace_all, touch},
-    load_chunks::lines_from_binary,
-    undo_log::{Shadowed, UndoDocument, UndoLog, of_load},
+    load_chunks::{ids_to_binary, lines_from_binary},
+    undo_log::{Before, Shadowed, UndoDocument, UndoLog},
 };
 use crate::load::{Load, Reverted};
-
-/// What a load's rows return to. `None`: they were not there.
-type Before<D> = HashMap<i64, Option<D>>;
 
 impl Store {
     /// Takes one step of [`Store::undo_steps`], unless it was taken before.
@@ -55,6 +53,15 @@ impl Store {
 #[derive(Clone, Copy, Debug)]
 struct CannotReturn(i64);
 
+/// A row as it is when its load is taken back.
+#[derive(Deserialize)]
+struct Found {
+    #[serde(rename = "_id")]
+    id: i64,
+    written: Provenance,
+    postal_code_id: Option<i32>,
+}
+
 /// One batch on its way back.
 struct Undo<'a, D: LoadedDocument> {
     store: &'a Store,
@@ -81,7 +88,9 @@ impl<D: LoadedDocument> Undo<'_, D> {
         let order: HashMap<i64, usize> = document.replaced.iter().map(LoadedDocument::id).zip(0..).collect();
         before.extend(document.replaced.drain(..).map(|replaced| (replaced.id(), Some(replaced))));
 
-        let kept = self.kept(&before, session).await?;
+        let shadowed = document.shadowed.take().map(|shadowed| shadowed.rows).unwrap_or_default();
+        let found = self.found(&before, session).await?;
+        let kept = self.kept(&before, &found, session).await?;
         let kept_ids: HashSet<i64> = kept.iter().map(|row| row.id).collect();
         let since = kept.iter().filter(|row| row.reason == KeptReason::ReplacedByLoad).map(|row| row.id).collect();
         // The newer load may be on its way back too, and look into this log by now.
@@ -92,6 +101,23 @@ impl<D: LoadedDocument> Undo<'_, D> {
 
         self.skip_taken_back(&mut returns, session).await?;
         self.bring_to_light(&mut returns, session).await?;
+        // What counts of a row that stands upon a version which does not is a version before that.
+        let versions: Vec<(i64, Provenance)> =
+            stays.values().chain(returns.values()).flatten().map(|row| (row.id(), row.written())).collect();
+        let by_load = versions.iter().filter(|(_, written)| written.line.is_some());
+        let writers: HashSet<i64> = by_load.clone().map(|(_, written)| written.load).collect();
+        let open = self.store.loads.not_succeeded(writers, None, session).await?;
+        let stands_on_open = by_load.filter(|(_, written)| open.contains(&written.load)).map(|(id, _)| *id);
+        let entangled = stands_on_open.chain(shadowed.iter().map(LoadedDocument::id)).collect();
+        let mut touched: RoaringBitmap = match D::COLLECTION {
+            super::paystats::COLLECTION => self.store.rollups.postal_codes_of(entangled, session).await?,
+            _ => BTreeSet::new(),
+        }
+        .into_iter()
+        .map(i32::cast_unsigned)
+        .collect();
+        touched.extend(returns.keys().filter_map(|id| found.get(id)?.postal_code_id).map(i32::cast_unsigned));
+        touched.extend(postal_codes(returns.values().flatten()).map_err(failed)?);
         self.write(returns, &order, session).await?;
 
         let inserted = stays.iter().filter(|(_, was)| was.is_none()).map(|(id, _)| *id as u64).collect();
@@ -102,31 +128,36 @@ impl<D: LoadedDocument> Undo<'_, D> {
             returned: reverted.rows as i64,
             expires_at: document.expires_at.filter(|_| kept.is_empty()),
             kept,
+            elsewhere: document.elsewhere,
+            touched: (!touched.is_empty()).then(|| ids_to_binary(&touched)).transpose().map_err(failed)?,
             ..UndoDocument::of(&inserted, stays.into_values().flatten().collect()).map_err(failed)?
         };
         self.log.log.replace_one(name, left).session(&mut *session).await?;
         Ok(reverted)
     }
 
-    /// Rows that stay as they are, and why.
-    async fn kept(&self, before: &Before<D>, session: &mut ClientSession) -> Result<Vec<KeptRow>, Error> {
-        #[derive(Deserialize)]
-        struct Written {
-            #[serde(rename = "_id")]
-            id: i64,
-            written: Provenance,
-        }
+    /// The rows as they are now.
+    async fn found(&self, before: &Before<D>, session: &mut ClientSession) -> Result<HashMap<i64, Found>, Error> {
         let ids: Vec<Bson> = before.keys().copied().map(Bson::Int64).collect();
         let mut cursor = self
             .collection
-            .clone_with_type::<Written>()
+            .clone_with_type::<Found>()
             .find(doc! { "_id": { "$in": ids } })
-            .projection(doc! { "written": 1 })
+            .projection(doc! { "written": 1, "postal_code_id": 1 })
             .batch_size(BATCH_SIZE)
             .session(&mut *session)
             .await?;
-        let found: Vec<Written> = cursor.stream(session).try_collect().await?;
-        let found: HashMap<i64, Provenance> = found.into_iter().map(|row| (row.id, row.written)).collect();
+        let found: Vec<Found> = cursor.stream(session).try_collect().await?;
+        Ok(found.into_iter().map(|row| (row.id, row)).collect())
+    }
+
+    /// Rows that stay as they are, and why.
+    async fn kept(
+        &self,
+        before: &Before<D>,
+        found: &HashMap<i64, Found>,
+        session: &mut ClientSession,
+    ) -> Result<Vec<KeptRow>, Error> {
         let mut named = HashSet::new();
         if D::COLLECTION == super::postal_codes::COLLECTION {
             let going = before.iter().filter(|(_, was)| was.is_none()).map(|(id, _)| *id);
@@ -135,7 +166,7 @@ impl<D: LoadedDocument> Undo<'_, D> {
         }
         let mut kept = Vec::new();
         for &id in before.keys() {
-            let (reason, load) = match found.get(&id) {
+            let (reason, load) = match found.get(&id).map(|row| row.written) {
                 None => (KeptReason::Deleted, None),
                 Some(written) if written.line.is_none() => (KeptReason::Edited, None),
                 Some(written) if written.load != self.load.number => (KeptReason::ReplacedByLoad, Some(written.load)),
@@ -161,7 +192,7 @@ impl<D: LoadedDocument> Undo<'_, D> {
                 return Ok(());
             }
             for (load, ids) in ids {
-                let older = self.log_of(load, &ids, session).await?;
+                let older = self.log.before(load, &ids, session).await?;
                 for id in ids {
                     // A row that its load's log does not know any more was taken back before: nothing is left of it.
                     returns.insert(id, older.get(&id).cloned().flatten());
@@ -170,35 +201,14 @@ impl<D: LoadedDocument> Undo<'_, D> {
         }
     }
 
-    /// What the log of a load says that these rows were before it.
-    async fn log_of(&self, load: i64, ids: &HashSet<i64>, session: &mut ClientSession) -> Result<Before<D>, Error> {
-        let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
-        let filter = doc! { "_id": of_load(load), "first_id": { "$lte": last }, "last_id": { "$gte": first } };
-        let mut cursor = self.log.log.find(filter).session(&mut *session).await?;
-        let mut before = Before::new();
-        while let Some(document) = cursor.next(&mut *session).await.transpose()? {
-            let inserted = lines_from_binary(&document.inserted).map_err(failed)?;
-            before.extend(ids.iter().filter(|&&id| inserted.contains(id as u64)).map(|&id| (id, None)));
-            let replaced = document.replaced.into_iter().filter(|row| ids.contains(&row.id()));
-            before.extend(replaced.map(|row| (row.id(), Some(row))));
-        }
-        Ok(before)
-    }
-
     /// Lets rows return to what an older load brought while this load's version was there: the newest such version that is newer than
     /// what this load replaced. The older load's log then tells that it replaced it.
     async fn bring_to_light(&self, returns: &mut Before<D>, session: &mut ClientSession) -> Result<(), Error> {
         let (Some(first), Some(last)) = (returns.keys().min().copied(), returns.keys().max().copied()) else {
             return Ok(());
         };
-        let filter = doc! {
-            "shadowed.first_id": { "$lte": last },
-            "shadowed.last_id": { "$gte": first },
-            "load": { "$lt": self.load.number },
-            "reverted": false,
-        };
-        let mut cursor = self.log.log.find(filter).sort(doc! { "load": -1 }).session(&mut *session).await?;
-        let found: Vec<UndoDocument<D>> = cursor.stream(&mut *session).try_collect().await?;
+        let found = self.log.shadowed(first, last, session).await?;
+        let found: Vec<_> = found.into_iter().filter(|document| document.load < self.load.number).collect();
         let gone = self.taken_back(found.iter().map(|document| document.load).collect(), session).await?;
         let mut lit = HashSet::new();
         for mut document in found.into_iter().filter(|document| !gone.contains(&document.load)) {
@@ -212,7 +222,11 @@ impl<D: LoadedDocument> Undo<'_, D> {
                     Some(before) if newer(before) && lit.insert(row.id()) => {
                         changed = true;
                         match before.replace(row.clone()) {
-                            Some(before) => document.replaced.push(before),
+                            Some(before) => {
+                                let before_in = before.counted().map_err(failed)?;
+                                document.elsewhere.extend(before_in.map(|(postal_code, ..)| postal_code.get()));
+                                document.replaced.push(before);
+                            }
                             None => drop(inserted.insert(row.id() as u64)),
                         }
                     }
@@ -225,6 +239,7 @@ impl<D: LoadedDocument> Undo<'_, D> {
                     load: document.load,
                     shadowed: Shadowed::of(left),
                     expires_at: document.expires_at,
+                    elsewhere: document.elsewhere,
                     ..UndoDocument::of(&inserted, document.replaced).map_err(failed)?
                 };
                 self.log.log.replace_one(doc! { "_id": document.id }, now).session(&mut *session).await?;
@@ -269,6 +284,15 @@ impl<D: LoadedDocument> Undo<'_, D> {
         let states = self.store.loads.states(loads.into_iter().collect(), session).await?;
         Ok(states.into_iter().filter(|(_, state)| state.is_taken_back()).map(|(load, _)| load).collect())
     }
+}
+
+/// Numbers of the postal codes that rows are counted in.
+fn postal_codes<'a, D: LoadedDocument + 'a>(rows: impl Iterator<Item = &'a D>) -> Result<RoaringBitmap, StoreError> {
+    let mut postal_codes = RoaringBitmap::new();
+    for row in rows {
+        postal_codes.extend(row.counted()?.map(|(postal_code, ..)| postal_code.get().cast_unsigned()));
+    }
+    Ok(postal_codes)
 }
 
 fn writers<'a, D: LoadedDocument + 'a>(rows: impl Iterator<Item = &'a D>) -> HashSet<i64> {

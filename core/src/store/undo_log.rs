@@ -8,7 +8,10 @@
 //! be taken back too, the row returns to what it was before both. Where an older load found a row of a newer one already there, its
 //! version stands in its log as "shadowed", and comes to light when the newer load goes.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use futures_util::TryStreamExt;
 use mongodb::{
@@ -17,13 +20,13 @@ use mongodb::{
     error::Error,
     options::IndexOptions,
 };
-use roaring::RoaringTreemap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 use serde::{Deserialize, Serialize};
 
 use super::{
     BATCH_SIZE, Store, StoreError,
     load_batches::{LoadRow, LoadedDocument, failed},
-    load_chunks::lines_to_binary,
+    load_chunks::{ids_from_binary, lines_from_binary, lines_to_binary},
     loads::to_bson,
 };
 use crate::load::{Load, Reverted};
@@ -34,6 +37,9 @@ pub(super) struct UndoLog<D: LoadedDocument> {
     pub log: Collection<UndoDocument<D>>,
 }
 
+/// What rows were before a load. `None`: they were not there.
+pub(super) type Before<D> = HashMap<i64, Option<D>>;
+
 /// What a batch replaced.
 #[derive(Clone, Debug)]
 pub(super) struct Replaced<D> {
@@ -43,6 +49,8 @@ pub(super) struct Replaced<D> {
     pub replaced: Vec<D>,
     /// Documents that the batch would have written, had not a newer load been there before.
     pub shadowed: Vec<D>,
+    /// Postal codes that these versions are counted in while the documents themselves stand elsewhere.
+    pub elsewhere: BTreeSet<i32>,
 }
 
 /// Why a row of a load that was taken back is still there, or is not as it was.
@@ -94,6 +102,12 @@ pub(super) struct UndoDocument<D: LoadedDocument> {
     pub expires_at: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<KeptRow>,
+    /// Postal codes that versions in here are counted in while the rows themselves stand elsewhere; perhaps others too.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub elsewhere: BTreeSet<i32>,
+    /// Once it was taken back: postal codes whose totals may have changed by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub touched: Option<Binary>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,11 +130,15 @@ impl<D: LoadedDocument> UndoLog<D> {
         let where_set = IndexOptions::builder()
             .partial_filter_expression(doc! { "shadowed.first_id": { "$exists": true } })
             .build();
+        let where_elsewhere =
+            IndexOptions::builder().partial_filter_expression(doc! { "elsewhere": { "$exists": true } }).build();
         let shadowed = doc! { "shadowed.first_id": 1, "shadowed.last_id": 1 };
         let at_that_time = IndexOptions::builder().expire_after(Duration::ZERO).build();
         self.log
             .create_indexes([
+                IndexModel::builder().keys(doc! { "load": 1, "first_id": 1, "last_id": 1 }).build(),
                 IndexModel::builder().keys(shadowed).options(where_set).build(),
+                IndexModel::builder().keys(doc! { "elsewhere": 1 }).options(where_elsewhere).build(),
                 IndexModel::builder().keys(doc! { "expires_at": 1 }).options(at_that_time).build(),
             ])
             .await?;
@@ -139,7 +157,7 @@ impl<D: LoadedDocument> UndoLog<D> {
         // A day later than that, so that no undo that was begun in time finds a part of it gone.
         let expires_at = Some(to_bson(load.undo_until + time::Duration::days(1)));
         let load = load.number;
-        let Replaced { inserted, replaced, shadowed } = replaced;
+        let Replaced { inserted, replaced, shadowed, elsewhere } = replaced;
         let mut parts: Vec<(RoaringTreemap, Vec<D>, Vec<D>)> = vec![(inserted, Vec::new(), Vec::new())];
         let mut bytes = 0;
         for (document, is_shadowed) in
@@ -164,6 +182,7 @@ impl<D: LoadedDocument> UndoLog<D> {
                 load,
                 shadowed: Shadowed::of(shadowed),
                 expires_at,
+                elsewhere: elsewhere.clone(),
                 ..UndoDocument::of(&inserted, replaced).map_err(failed)?
             });
         }
@@ -171,6 +190,78 @@ impl<D: LoadedDocument> UndoLog<D> {
             self.log.insert_many(documents).session(session).await?;
         }
         Ok(())
+    }
+
+    /// What the log of a load says that these rows were before it.
+    pub(super) async fn before(
+        &self,
+        load: i64,
+        ids: &HashSet<i64>,
+        session: &mut ClientSession,
+    ) -> Result<Before<D>, Error> {
+        let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
+        let filter = doc! { "load": load, "first_id": { "$lte": last }, "last_id": { "$gte": first } };
+        let mut cursor = self.log.find(filter).session(&mut *session).await?;
+        let mut before = Before::new();
+        while let Some(document) = cursor.next(&mut *session).await.transpose()? {
+            let inserted = lines_from_binary(&document.inserted).map_err(failed)?;
+            before.extend(ids.iter().filter(|&&id| inserted.contains(id as u64)).map(|&id| (id, None)));
+            let replaced = document.replaced.into_iter().filter(|row| ids.contains(&row.id()));
+            before.extend(replaced.map(|row| (row.id(), Some(row))));
+        }
+        Ok(before)
+    }
+
+    /// The documents of loads that are not taken back with shadowed rows whose ids may lie in a range, those of the newest load first.
+    pub(super) async fn shadowed(
+        &self,
+        first_id: i64,
+        last_id: i64,
+        session: &mut ClientSession,
+    ) -> Result<Vec<UndoDocument<D>>, Error> {
+        let filter = doc! {
+            "shadowed.first_id": { "$lte": last_id },
+            "shadowed.last_id": { "$gte": first_id },
+            "reverted": false,
+        };
+        let mut cursor = self.log.find(filter).sort(doc! { "load": -1 }).session(&mut *session).await?;
+        cursor.stream(session).try_collect().await
+    }
+
+    /// Numbers of the postal codes whose totals may have changed when a load was taken back.
+    async fn touched(&self, load: i64) -> Result<RoaringBitmap, StoreError> {
+        #[derive(Deserialize)]
+        struct Touched {
+            touched: Binary,
+        }
+        let mut documents = self
+            .log
+            .clone_with_type::<Touched>()
+            .find(doc! { "_id": of_load(load), "touched": { "$exists": true } })
+            .projection(doc! { "touched": 1 })
+            .await?;
+        let mut touched = RoaringBitmap::new();
+        while let Some(document) = documents.try_next().await? {
+            touched |= ids_from_binary(&document.touched)?;
+        }
+        Ok(touched)
+    }
+
+    /// Ids of the rows of a load that a newer load's version stands in the place of, or that replaced a version of one of `others`.
+    pub(super) async fn entangled(&self, load: i64, others: &HashSet<i64>) -> Result<Vec<i64>, StoreError> {
+        let mut cases = vec![doc! { "shadowed.first_id": { "$exists": true } }];
+        if !others.is_empty() {
+            let others: Vec<i64> = others.iter().copied().collect();
+            cases.push(doc! { "replaced.written.load": { "$in": others } });
+        }
+        let mut documents = self.log.find(doc! { "load": load, "$or": cases }).await?;
+        let mut ids = Vec::new();
+        while let Some(document) = documents.try_next().await? {
+            let shadowed = document.shadowed.map(|shadowed| shadowed.rows).unwrap_or_default();
+            let replaced = document.replaced.iter().filter(|row| others.contains(&row.written().load));
+            ids.extend(replaced.chain(&shadowed).map(LoadedDocument::id));
+        }
+        Ok(ids)
     }
 
     /// Names of a load's documents that are to be taken back, the last one first.
@@ -250,6 +341,11 @@ impl Store {
         UndoLog::<R::Document>::new(&self.database).reverted(load.number).await
     }
 
+    /// Numbers of the postal codes whose totals the steps that were taken may have changed.
+    pub async fn touched_by_reverting<R: LoadRow>(&self, load: &Load) -> Result<RoaringBitmap, StoreError> {
+        UndoLog::<R::Document>::new(&self.database).touched(load.number).await
+    }
+
     /// The first `limit` rows that stayed when a load was taken back.
     pub async fn kept_rows<R: LoadRow>(&self, load: &Load, limit: usize) -> Result<Vec<KeptRow>, StoreError> {
         UndoLog::<R::Document>::new(&self.database).kept(load.number, limit).await
@@ -273,6 +369,8 @@ impl<D: LoadedDocument> UndoDocument<D> {
             returned: 0,
             expires_at: None,
             kept: Vec::new(),
+            elsewhere: BTreeSet::new(),
+            touched: None,
         })
     }
 }

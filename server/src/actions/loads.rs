@@ -405,9 +405,10 @@ fn check_retry(load: &Load, only_rejected: bool) -> Result<(), ActionError> {
         (true, LoadState::Failed | LoadState::Cancelled | LoadState::Undone) => {
             refused(format!("nothing of load #{number} is left: repeat it as a whole"))
         }
-        (_, LoadState::Queued | LoadState::Planning | LoadState::Loading | LoadState::Reverting) => {
-            refused(format!("load #{number} has not ended yet"))
-        }
+        (
+            _,
+            LoadState::Queued | LoadState::Planning | LoadState::Loading | LoadState::RollingUp | LoadState::Reverting,
+        ) => refused(format!("load #{number} has not ended yet")),
     }
 }
 

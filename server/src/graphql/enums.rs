@@ -91,6 +91,8 @@ pub enum LoadState {
     Planning,
     /// Workers check and write rows.
     Loading,
+    /// Every row is written or rejected; the totals of the postal codes that it touched are added up anew, and then change all at once.
+    RollingUp,
     /// It is taken back: rows that it inserted go, rows that it replaced return.
     Reverting,
     /// Done: every row is written or rejected.

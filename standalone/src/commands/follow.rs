@@ -70,7 +70,9 @@ fn outcome(state: LoadState) -> &'static str {
         LoadState::Failed => "failed",
         LoadState::Cancelled => "cancelled",
         LoadState::Undone => "undone",
-        LoadState::Queued | LoadState::Planning | LoadState::Loading | LoadState::Reverting => "not over",
+        LoadState::Queued | LoadState::Planning | LoadState::Loading | LoadState::RollingUp | LoadState::Reverting => {
+            "not over"
+        }
     }
 }
 

@@ -3,4 +3,5 @@
 mod areas;
 mod edits;
 mod paging;
+mod rollups;
 mod totals;

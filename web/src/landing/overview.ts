@@ -26,6 +26,7 @@ export type LoadState =
   | "QUEUED"
   | "PLANNING"
   | "LOADING"
+  | "ROLLING_UP"
   | "REVERTING"
   | "SUCCEEDED"
   | "FAILED"
@@ -48,4 +49,4 @@ export const askOverview = () => ask<Overview>(OVERVIEW);
 export const isEmpty = ({ total, postalCodes }: Overview) => total.count === 0 && postalCodes.totalCount === 0;
 
 /** Whether its state changes by itself. */
-export const isRunning = ({ state }: Load) => ["QUEUED", "PLANNING", "LOADING", "REVERTING"].includes(state);
+export const isRunning = ({ state }: Load) => ["QUEUED", "PLANNING", "LOADING", "ROLLING_UP", "REVERTING"].includes(state);

@@ -1,0 +1,578 @@
+//! The collection `rollups`: what the paystats of each postal code add up to, by month, age group and gender. All totals are answered
+//! from it; it is made from `paystats` and can be made again at any time.
+//!
+//! A document is written once, for one *run*: an edit, or the end of a load. It counts from the moment that it has a *version*, a number
+//! from one counter; of a postal code, the document with the greatest version counts. An edit adds its postal codes up inside its own
+//! transaction. The end of a load adds up all that it touched step by step, and then gives all of it one version, in the transaction that
+//! lets the load succeed: totals change once, when a load does, never half.
+//!
+//! Adding up never counts half of another load either (see `counted`). Two transactions that add up the same postal code meet in
+//! `rollup_heads`, so that the later one sees what the earlier one did. One load is rolled up at a time: it holds the document of
+//! `rollup_lock`. An edit in between takes away what the load has added up of its postal code already, and says so there.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use mongodb::{
+    ClientSession, Collection, Database, IndexModel,
+    bson::{Binary, Bson, Document, doc, spec::BinarySubtype},
+    error::Error,
+    options::IndexOptions,
+};
+use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    BATCH_SIZE, LoadSession, Loads, StoreError, counted::Counted, counters::Counters, load_batches::failed,
+    paystats::postal_code_of,
+};
+use crate::{
+    domain::{Amount, Cells, Month, PostalCodeId},
+    load::{Load, LoadState, Progress},
+};
+
+/// Roll-ups of paystats.
+#[derive(Clone, Debug)]
+pub struct Rollups {
+    rollups: Collection<RollupDocument>,
+    heads: Collection<Document>,
+    lock: Collection<LockDocument>,
+    paystats: Collection<Document>,
+    counted: Counted,
+    counters: Counters,
+    loads: Loads,
+}
+
+/// What changed since a version, and the version that it makes.
+#[derive(Clone, Debug, Default)]
+pub struct RollupChanges {
+    /// The greatest version.
+    pub version: u64,
+    /// The cells of postal codes that changed, each once; none where all its paystats are gone.
+    pub changed: Vec<(PostalCodeId, Cells)>,
+}
+
+/// The right to roll a load up; others wait meanwhile. It ends by itself where its holder has not been heard of for a while.
+#[derive(Clone, Debug)]
+pub struct RollupRun {
+    id: String,
+}
+
+/// How the end of a roll-up went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollupEnd {
+    /// The load has ended, and its totals count.
+    Ended,
+    /// Edits took away what was added up of some postal codes: they have to be added up again.
+    Incomplete,
+    /// The load was ended by somebody else, or the run has lost its right.
+    Lost,
+}
+
+/// What came of holding roll-ups against paystats.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// How many postal codes were looked at.
+    pub postal_codes: u64,
+    /// Those whose roll-up was wrong, by number.
+    pub wrong: Vec<PostalCodeId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RollupDocument {
+    /// `<postal code>/<run>`.
+    #[serde(rename = "_id")]
+    id: String,
+    postal_code_id: i32,
+    run: String,
+    /// `None` until it counts.
+    version: Option<i64>,
+    cells: Binary,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LockDocument {
+    #[serde(rename = "_id")]
+    name: String,
+    run: Option<String>,
+    /// How often an edit took away what a run had added up.
+    invalidated: i64,
+}
+
+/// The cells of a document as they are written: months from `first` on, `scale` decimals.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    first: u16,
+    scale: u8,
+    cells: Vec<(i128, u32)>,
+}
+
+const COLLECTION: &str = "rollups";
+const VERSION: &str = "data_version";
+const LOCK: &str = "rollup";
+/// How long a run keeps its right without a sign of life.
+const LEASE: Duration = Duration::from_secs(15);
+/// How long a run that waits for another one waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Postal codes that are looked at in one transaction.
+const POSTAL_CODES_A_CHECK: usize = 24;
+/// Rows in one command, where they come by the thousands.
+const ROWS_AT_ONCE: usize = 1_000;
+/// Postal codes in one command, where they come by the thousands.
+const POSTAL_CODES_AT_ONCE: usize = 1_000;
+
+impl Rollups {
+    pub(super) fn new(database: &Database, loads: Loads) -> Self {
+        Self {
+            rollups: database.collection(COLLECTION),
+            heads: database.collection("rollup_heads"),
+            lock: database.collection("rollup_lock"),
+            paystats: database.collection(super::paystats::COLLECTION),
+            counted: Counted::new(database, loads.clone()),
+            counters: Counters::new(database),
+            loads,
+        }
+    }
+
+    pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
+        self.counters.prepare(VERSION).await?;
+        let free = doc! { "$setOnInsert": { "run": null, "until": null, "invalidated": 0_i64 } };
+        self.lock.update_one(doc! { "_id": LOCK }, free).upsert(true).await?;
+        let counts = IndexOptions::builder().partial_filter_expression(doc! { "version": { "$gt": 0 } }).build();
+        self.rollups
+            .create_indexes([
+                IndexModel::builder().keys(doc! { "version": 1 }).options(counts).build(),
+                IndexModel::builder().keys(doc! { "run": 1 }).build(),
+                IndexModel::builder().keys(doc! { "postal_code_id": 1, "version": 1 }).build(),
+            ])
+            .await?;
+        Ok(())
+    }
+
+    /// What changed after version `since`; after 0, everything. All of it is of one moment.
+    pub async fn changes(&self, since: u64) -> Result<RollupChanges, StoreError> {
+        let mut session = self.rollups.client().start_session().snapshot(true).await?;
+        let version = self.counters.last_in(VERSION, &mut session).await? as u64;
+        if version == since {
+            return Ok(RollupChanges { version, changed: Vec::new() });
+        }
+        let mut newest: HashMap<i32, (i64, Cells)> = HashMap::new();
+        let newer = doc! { "version": { "$gt": since as i64 } };
+        let mut found = self.rollups.find(newer).batch_size(BATCH_SIZE).session(&mut session).await?;
+        while let Some(document) = found.next(&mut session).await.transpose()? {
+            let version = document.version.unwrap_or_default();
+            if newest.get(&document.postal_code_id).is_none_or(|(known, _)| *known < version) {
+                newest.insert(document.postal_code_id, (version, unpack(&document.cells)?));
+            }
+        }
+        let changed = newest.into_iter().map(|(id, (_, cells))| Ok((postal_code_of(id)?, cells)));
+        Ok(RollupChanges { version, changed: changed.collect::<Result<_, StoreError>>()? })
+    }
+
+    /// Returns when the version may have changed. Fails where the database cannot be listened to any more.
+    pub async fn watch(&self) -> Result<impl futures_util::Stream<Item = Result<(), StoreError>> + use<>, StoreError> {
+        let version = doc! { "$match": { "documentKey._id": VERSION } };
+        let stream = self.counters.watch([version]).await?;
+        Ok(stream.map_ok(|_| ()).map_err(StoreError::from))
+    }
+
+    /// Adds postal codes up anew, inside the transaction of an edit that changed their paystats.
+    pub(super) async fn edited(&self, postal_codes: BTreeSet<i32>, session: &mut ClientSession) -> Result<(), Error> {
+        let run = Uuid::now_v7().to_string();
+        let postal_codes: Vec<i32> = postal_codes.into_iter().collect();
+        let cells = self.add_up(&postal_codes, None, session).await?;
+        let version = self.counters.next(VERSION, session).await?;
+        self.insert(&run, Some(version), cells, session).await?;
+        let here = doc! { "$in": postal_codes };
+        let older = doc! { "postal_code_id": &here, "version": { "$lt": version } };
+        self.rollups.delete_many(older).session(&mut *session).await?;
+        let added_up = doc! { "postal_code_id": &here, "version": null };
+        if self.rollups.delete_many(added_up).session(&mut *session).await?.deleted_count > 0 {
+            let note = doc! { "$inc": { "invalidated": 1_i64 } };
+            self.lock.update_one(doc! { "_id": LOCK }, note).session(session).await?;
+        }
+        Ok(())
+    }
+
+    /// The postal codes that have to be added up anew when the versions change that count of rows, inside a transaction and before that.
+    pub(super) async fn postal_codes_of(
+        &self,
+        ids: Vec<i64>,
+        session: &mut ClientSession,
+    ) -> Result<BTreeSet<i32>, Error> {
+        self.counted.postal_codes_of(ids, session).await
+    }
+
+    /// The postal codes whose totals change when a load begins to count. `written` are those that its rows were, or are, counted in.
+    pub async fn touched_by(&self, load: &Load, written: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        let mut session = self.rollups.client().start_session().await?;
+        let ids = self.counted.entangled(load).await?;
+        let mut touched = written.clone();
+        for ids in ids.chunks(ROWS_AT_ONCE) {
+            let postal_codes = self.counted.postal_codes_of(ids.to_vec(), &mut session).await?;
+            touched.extend(postal_codes.into_iter().map(i32::cast_unsigned));
+        }
+        Ok(touched)
+    }
+
+    /// Something beside the paystats changed that answers are made from: the postal codes.
+    pub async fn count_up(&self) -> Result<(), StoreError> {
+        self.counters.count_up(VERSION).await
+    }
+
+    /// Begins to roll up. `None` while another run has the right to.
+    pub async fn begin(&self) -> Result<Option<RollupRun>, StoreError> {
+        let run = RollupRun { id: Uuid::now_v7().to_string() };
+        let free = doc! { "_id": LOCK, "$or": [{ "run": null }, { "$expr": { "$lt": ["$until", "$$NOW"] } }] };
+        if self.lock.update_one(free, vec![hold(&run.id)]).await?.matched_count == 0 {
+            return Ok(None);
+        }
+        let left_behind = doc! { "version": null, "run": { "$ne": &run.id } };
+        self.rollups.delete_many(left_behind).await?;
+        Ok(Some(run))
+    }
+
+    /// A sign of life. `false` if the run has lost its right.
+    pub async fn hold(&self, run: &RollupRun) -> Result<bool, StoreError> {
+        let mine = doc! { "_id": LOCK, "run": &run.id };
+        Ok(self.lock.update_one(mine, vec![hold(&run.id)]).await?.matched_count == 1)
+    }
+
+    /// Gives the right back without an end.
+    pub async fn release(&self, run: &RollupRun) -> Result<(), StoreError> {
+        self.lock.update_one(doc! { "_id": LOCK, "run": &run.id }, doc! { "$set": { "run": null } }).await?;
+        Ok(())
+    }
+
+    /// Adds some postal codes up for a run, as they will be once `succeeding` has succeeded.
+    pub async fn stage(
+        &self,
+        run: &RollupRun,
+        succeeding: Option<&Load>,
+        postal_codes: &[i32],
+        session: &mut LoadSession,
+    ) -> Result<(), StoreError> {
+        let as_if = succeeding.map(|load| load.number);
+        let stage = Stage { rollups: self, run: &run.id, as_if, postal_codes };
+        session.0.start_transaction().and_run(&stage, |session, stage| stage.run(session)).await?;
+        Ok(())
+    }
+
+    /// Which of these postal codes a run has not added up, or has to add up again.
+    pub async fn missing(&self, run: &RollupRun, postal_codes: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+        #[derive(Deserialize)]
+        struct Staged {
+            postal_code_id: i32,
+        }
+        let mut staged = self
+            .rollups
+            .clone_with_type::<Staged>()
+            .find(doc! { "run": &run.id })
+            .projection(doc! { "postal_code_id": 1 })
+            .batch_size(BATCH_SIZE)
+            .await?;
+        let mut missing = postal_codes.clone();
+        while let Some(staged) = staged.try_next().await? {
+            missing.remove(staged.postal_code_id.cast_unsigned());
+        }
+        Ok(missing)
+    }
+
+    /// Ends a load that is in state `from`, and lets what the run has added up count, all at once. `load` is `None` where nothing but the
+    /// totals is mended.
+    pub async fn end(
+        &self,
+        run: &RollupRun,
+        load: Option<(&Load, LoadState, &Progress)>,
+        postal_codes: &RoaringBitmap,
+        session: &mut LoadSession,
+    ) -> Result<RollupEnd, StoreError> {
+        let end = End { rollups: self, run: &run.id, load, count: postal_codes.len() };
+        let ended = session.0.start_transaction().and_run(&end, |session, end| end.run(session)).await;
+        match ended {
+            Ok(version) => {
+                self.sweep(postal_codes, version).await?;
+                Ok(RollupEnd::Ended)
+            }
+            Err(error) => match error.get_custom::<RollupEnd>() {
+                Some(stopped) => Ok(*stopped),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    /// Removes what counts no more.
+    async fn sweep(&self, postal_codes: &RoaringBitmap, version: i64) -> Result<(), StoreError> {
+        let ids: Vec<i32> = postal_codes.iter().map(u32::cast_signed).collect();
+        for ids in ids.chunks(POSTAL_CODES_AT_ONCE) {
+            let older = doc! { "postal_code_id": { "$in": ids.to_vec() }, "version": { "$lt": version } };
+            self.rollups.delete_many(older).await?;
+        }
+        Ok(())
+    }
+
+    /// Numbers of all postal codes that paystats name, or named when they were added up last.
+    async fn all_postal_codes(&self) -> Result<RoaringBitmap, StoreError> {
+        let mut all = RoaringBitmap::new();
+        for ids in [
+            self.paystats.distinct("postal_code_id", doc! {}).await?,
+            self.rollups.distinct("postal_code_id", doc! {}).await?,
+        ] {
+            all.extend(ids.iter().filter_map(Bson::as_i32).map(i32::cast_unsigned));
+        }
+        Ok(all)
+    }
+
+    /// Adds all paystats up where that was never done: in a store from before there were roll-ups.
+    pub async fn make_if_new(&self) -> Result<(), StoreError> {
+        if self.counters.last(VERSION).await? == 0 {
+            self.verify(true, |_| ()).await?;
+            self.count_up().await?;
+        }
+        Ok(())
+    }
+
+    /// Holds the roll-ups of all postal codes against their paystats, and with `repair` adds those up anew that are wrong. `done` hears how
+    /// many postal codes were looked at.
+    pub async fn verify(&self, repair: bool, mut done: impl FnMut(u64)) -> Result<Verified, StoreError> {
+        let all = self.all_postal_codes().await?;
+        let mut session = LoadSession(self.rollups.client().start_session().await?);
+        let ids: Vec<i32> = all.iter().map(u32::cast_signed).collect();
+        let (mut wrong, mut looked_at) = (RoaringBitmap::new(), 0);
+        for postal_codes in ids.chunks(POSTAL_CODES_A_CHECK) {
+            let check = Check { rollups: self, postal_codes };
+            wrong |= session.0.start_transaction().and_run(&check, |session, check| check.run(session)).await?;
+            looked_at += postal_codes.len() as u64;
+            done(looked_at);
+        }
+        if repair && !wrong.is_empty() {
+            self.mend(&wrong, &mut session).await?;
+        }
+        let wrong = wrong.iter().map(|id| postal_code_of(id.cast_signed())).collect::<Result<_, _>>()?;
+        Ok(Verified { postal_codes: all.len(), wrong })
+    }
+
+    /// Adds postal codes up anew.
+    async fn mend(&self, postal_codes: &RoaringBitmap, session: &mut LoadSession) -> Result<(), StoreError> {
+        loop {
+            let Some(run) = self.begin().await? else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let ids: Vec<i32> = postal_codes.iter().map(u32::cast_signed).collect();
+            for ids in ids.chunks(POSTAL_CODES_A_CHECK) {
+                self.stage(&run, None, ids, session).await?;
+                self.hold(&run).await?;
+            }
+            if self.end(&run, None, postal_codes, session).await? == RollupEnd::Ended {
+                return Ok(());
+            }
+            self.release(&run).await?;
+        }
+    }
+
+    /// The cells of postal codes, which no other transaction adds up until this one has ended.
+    async fn add_up(
+        &self,
+        postal_codes: &[i32],
+        as_if: Option<i64>,
+        session: &mut ClientSession,
+    ) -> Result<HashMap<i32, Cells>, Error> {
+        let touch = |id: &i32| doc! { "q": { "_id": id }, "u": { "$inc": { "changes": 1_i64 } }, "upsert": true };
+        let touches: Vec<Document> = postal_codes.iter().map(touch).collect();
+        let database = self.heads.client().database(&self.heads.namespace().db);
+        let command = doc! { "update": self.heads.name(), "updates": touches };
+        let reply = database.run_command(command).session(&mut *session).await?;
+        if let Ok(errors) = reply.get_array("writeErrors") {
+            return Err(failed(StoreError::Corrupt { collection: COLLECTION, reason: format!("{errors:?}") }));
+        }
+        self.counted.cells(postal_codes, as_if, session).await
+    }
+
+    async fn insert(
+        &self,
+        run: &str,
+        version: Option<i64>,
+        cells: HashMap<i32, Cells>,
+        session: &mut ClientSession,
+    ) -> Result<(), Error> {
+        let document = |(postal_code_id, cells): (i32, Cells)| {
+            Ok(RollupDocument {
+                id: format!("{postal_code_id}/{run}"),
+                postal_code_id,
+                run: run.to_owned(),
+                version,
+                cells: pack(&cells)?,
+            })
+        };
+        let documents: Vec<RollupDocument> =
+            cells.into_iter().map(document).collect::<Result<_, _>>().map_err(failed)?;
+        self.rollups.insert_many(documents).session(session).await?;
+        Ok(())
+    }
+}
+
+/// Some postal codes of a run, added up in one transaction.
+struct Stage<'a> {
+    rollups: &'a Rollups,
+    run: &'a str,
+    as_if: Option<i64>,
+    postal_codes: &'a [i32],
+}
+
+impl Stage<'_> {
+    fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<(), Error>> {
+        async move {
+            let cells = self.rollups.add_up(self.postal_codes, self.as_if, session).await?;
+            self.rollups.insert(self.run, None, cells, session).await
+        }
+        .boxed()
+    }
+}
+
+/// The transaction that ends a run.
+struct End<'a> {
+    rollups: &'a Rollups,
+    run: &'a str,
+    load: Option<(&'a Load, LoadState, &'a Progress)>,
+    count: u64,
+}
+
+impl End<'_> {
+    fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<i64, Error>> {
+        self.end(session).boxed()
+    }
+
+    async fn end(&self, session: &mut ClientSession) -> Result<i64, Error> {
+        let Rollups { rollups, lock, loads, counters, .. } = self.rollups;
+        let mine = doc! { "_id": LOCK, "run": self.run };
+        let free = doc! { "$set": { "run": null } };
+        if lock.update_one(mine, free).session(&mut *session).await?.matched_count == 0 {
+            return Err(Error::custom(RollupEnd::Lost));
+        }
+        if let Some((load, from, progress)) = self.load
+            && !loads.end(load.id, from, progress, session).await?
+        {
+            return Err(Error::custom(RollupEnd::Lost));
+        }
+        let version = counters.next(VERSION, session).await?;
+        let count = doc! { "$set": { "version": version } };
+        let counted = rollups.update_many(doc! { "run": self.run }, count).session(session).await?;
+        if counted.matched_count == self.count { Ok(version) } else { Err(Error::custom(RollupEnd::Incomplete)) }
+    }
+}
+
+/// A look at some postal codes that no edit interferes with.
+struct Check<'a> {
+    rollups: &'a Rollups,
+    postal_codes: &'a [i32],
+}
+
+impl Check<'_> {
+    fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<RoaringBitmap, Error>> {
+        self.check(session).boxed()
+    }
+
+    async fn check(&self, session: &mut ClientSession) -> Result<RoaringBitmap, Error> {
+        let truth = self.rollups.add_up(self.postal_codes, None, session).await?;
+        let here = doc! { "postal_code_id": { "$in": self.postal_codes.to_vec() }, "version": { "$gt": 0 } };
+        let mut found = self.rollups.rollups.find(here).sort(doc! { "version": 1 }).session(&mut *session).await?;
+        let mut known: HashMap<i32, Binary> = HashMap::new();
+        while let Some(document) = found.next(&mut *session).await.transpose()? {
+            known.insert(document.postal_code_id, document.cells);
+        }
+        let mut wrong = RoaringBitmap::new();
+        for (id, cells) in truth {
+            let told = known.get(&id).map(|binary| unpack(binary).unwrap_or_default()).unwrap_or_default();
+            if !told.iter().eq(cells.iter()) {
+                wrong.insert(id.cast_unsigned());
+            }
+        }
+        Ok(wrong)
+    }
+}
+
+/// The step of an update that gives the right to a run for a while.
+fn hold(run: &str) -> Document {
+    let until = doc! { "$add": ["$$NOW", LEASE.as_millis() as i64] };
+    doc! { "$set": { "run": run, "until": until } }
+}
+
+fn pack(cells: &Cells) -> Result<Binary, StoreError> {
+    let mut scale = 0;
+    for &units in cells.units() {
+        while units % unit_of(scale) != 0 {
+            scale += 1;
+        }
+    }
+    let unit = unit_of(scale);
+    let packed = Packed {
+        first: cells.first_month().map_or(0, Month::index),
+        scale,
+        cells: cells.units().iter().map(|units| units / unit).zip(cells.counts().iter().copied()).collect(),
+    };
+    let bytes = postcard::to_allocvec(&packed).map_err(|error| corrupt(&error))?;
+    Ok(Binary { subtype: BinarySubtype::Generic, bytes })
+}
+
+fn unpack(binary: &Binary) -> Result<Cells, StoreError> {
+    let packed: Packed = postcard::from_bytes(&binary.bytes).map_err(|error| corrupt(&error))?;
+    if packed.cells.is_empty() {
+        return Ok(Cells::default());
+    }
+    let unreadable = || StoreError::Corrupt { collection: COLLECTION, reason: "cells are not cells".to_owned() };
+    let unit = (u32::from(packed.scale) <= Amount::DECIMALS).then(|| unit_of(packed.scale)).ok_or_else(unreadable)?;
+    let units = packed.cells.iter().map(|(scaled, _)| scaled.checked_mul(unit)).collect::<Option<_>>();
+    let counts = packed.cells.iter().map(|(_, count)| *count).collect();
+    let first = Month::from_index(packed.first).ok_or_else(unreadable)?;
+    Cells::from_parts(first, units.ok_or_else(unreadable)?, counts).map_err(|error| corrupt(&error))
+}
+
+/// Units of 10^-16 in one of 10^-scale.
+fn unit_of(scale: u8) -> i128 {
+    10_i128.pow(Amount::DECIMALS - u32::from(scale))
+}
+
+fn corrupt(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AgeGroup, Gender, Total};
+
+    #[test]
+    fn cells_are_packed_small_and_come_back_as_they_were() {
+        let mut cells = Cells::default();
+        for (month, amount) in [("2015-01", "69731.3602"), ("2015-02", "-0.00001"), ("2021-04", "120")] {
+            let total = Total { amount: amount.parse().unwrap(), count: 1 };
+            cells.add(month.parse().unwrap(), AgeGroup::From45To54, Gender::F, total).unwrap();
+        }
+        let packed = pack(&cells).unwrap();
+        assert!(packed.bytes.len() < 3 * cells.units().len(), "{} bytes", packed.bytes.len());
+        assert_eq!(unpack(&packed).unwrap(), cells);
+        let fine = Total { amount: "0.0000000000000001".parse().unwrap(), count: 7 };
+        cells.add(Month::LAST, AgeGroup::Under25, Gender::M, fine).unwrap();
+        assert_eq!(unpack(&pack(&cells).unwrap()).unwrap(), cells);
+        assert_eq!(unpack(&pack(&Cells::default()).unwrap()).unwrap(), Cells::default());
+    }
+
+    #[test]
+    fn what_is_no_cells_is_refused() {
+        for packed in [
+            Packed { first: u16::MAX, scale: 0, cells: vec![(1, 1); 12] },
+            Packed { first: 0, scale: 17, cells: vec![(1, 1); 12] },
+            Packed { first: 0, scale: 0, cells: vec![(1, 1); 11] },
+            Packed { first: 0, scale: 0, cells: vec![(i128::MAX, 1); 12] },
+        ] {
+            let bytes = postcard::to_allocvec(&packed).unwrap();
+            assert!(unpack(&Binary { subtype: BinarySubtype::Generic, bytes }).is_err());
+        }
+        assert!(unpack(&Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2, 3] }).is_err());
+    }
+}
