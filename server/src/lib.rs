@@ -4,6 +4,7 @@
 
 mod actions;
 mod config;
+pub mod cube;
 pub mod graphql;
 pub mod http;
 mod outbox;
