@@ -163,6 +163,7 @@ fn sets_of_dimensions() -> impl Iterator<Item = Vec<Dimension>> {
 }
 
 proptest! {
+    #![proptest_config(Config::with_cases(64))]
     #[test]
     fn a_cube_answers_what_its_rows_say(steps in vec(changes(), 1..5), scopes in vec(scope(), 1..5)) {
         let mut snapshots = vec![(Cube::new(1), Rows::new())];
