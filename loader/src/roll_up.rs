@@ -1,9 +1,11 @@
 //! Rolling up: at the end of a load, the totals of the postal codes that it touched are added up anew, and count all at once.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::try_join_all;
 use paystats_core::{
     load::{Load, LoadState, Progress},
-    store::{RollupEnd, RollupRun, StoreError},
+    store::{LoadSession, RollupEnd, RollupRun, StoreError},
 };
 use roaring::RoaringBitmap;
 use time::OffsetDateTime;
@@ -26,17 +28,21 @@ pub async fn roll_up(
     postal_codes: &RoaringBitmap,
     progress: &mut Progress,
 ) -> Result<bool, WorkError> {
-    let rollups = &loader.engines.store.rollups;
+    let store = &loader.engines.store;
+    let rollups = &store.rollups;
+    let mut sessions = Vec::with_capacity(loader.config.concurrency);
+    for _ in 0..loader.config.concurrency {
+        sessions.push(store.start_session().await?);
+    }
     loop {
-        if loader.engines.store.loads.by_id(load.id).await?.is_none_or(|load| load.state != from) {
+        if store.loads.by_id(load.id).await?.is_none_or(|load| load.state != from) {
             return Ok(false);
         }
-        let Some(run) = rollups.begin().await? else {
+        let Some(run) = rollups.begin(&sessions).await? else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let outcome = add_up(loader, &run, load, from, postal_codes, progress).await;
-        match outcome {
+        match add_up(loader, &run, load, from, postal_codes, progress, &mut sessions).await {
             Ok(RollupEnd::Ended) => return Ok(true),
             // Whoever has the right now may work for this load.
             Ok(RollupEnd::Lost | RollupEnd::Incomplete) => rollups.release(&run).await?,
@@ -58,32 +64,35 @@ async fn add_up(
     from: LoadState,
     postal_codes: &RoaringBitmap,
     progress: &mut Progress,
+    sessions: &mut [LoadSession],
 ) -> Result<RollupEnd, StoreError> {
-    let store = &loader.engines.store;
+    let rollups = &loader.engines.store.rollups;
     let succeeding = (from == LoadState::RollingUp).then_some(load);
     let mut missing: Vec<i32> = postal_codes.iter().map(u32::cast_signed).collect();
     loop {
-        let staged = stream::iter(missing.chunks(POSTAL_CODES).map(<[i32]>::to_vec).collect::<Vec<_>>())
-            .map(async |postal_codes| {
-                let mut session = store.start_session().await?;
-                store.rollups.stage(run, succeeding, &postal_codes, &mut session).await?;
-                store.rollups.hold(run).await
-            })
-            .buffer_unordered(loader.config.concurrency)
-            .try_all(async |held| held)
-            .await?;
-        if !staged {
+        let groups = Mutex::new(missing.chunks(POSTAL_CODES));
+        let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let staged = sessions.iter_mut().map(async |session| {
+            while let Some(postal_codes) = next() {
+                rollups.stage(run, succeeding, postal_codes, session).await?;
+                if !rollups.hold(run).await? {
+                    return Ok(false);
+                }
+            }
+            Ok::<_, StoreError>(true)
+        });
+        if !try_join_all(staged).await?.into_iter().all(|held| held) {
             return Ok(RollupEnd::Lost);
         }
         if let Some(started_at) = succeeding.and_then(|load| load.started_at) {
             let seconds = (OffsetDateTime::now_utc() - started_at).as_seconds_f64();
             progress.rows_per_second = (seconds > 0.0).then(|| progress.counts.read() as f64 / seconds);
         }
-        let mut session = store.start_session().await?;
-        let end = store.rollups.end(run, Some((load, from, progress)), postal_codes, &mut session).await?;
+        let Some(session) = sessions.first_mut() else { return Ok(RollupEnd::Lost) };
+        let end = rollups.end(run, Some((load, from, progress)), postal_codes, session).await?;
         if end != RollupEnd::Incomplete {
             return Ok(end);
         }
-        missing = store.rollups.missing(run, postal_codes).await?.iter().map(u32::cast_signed).collect();
+        missing = rollups.missing(run, postal_codes).await?.iter().map(u32::cast_signed).collect();
     }
 }

@@ -7,7 +7,13 @@ use std::{
 
 use async_graphql::ID;
 use axum::{Router, extract::Request, response::Response, serve::ListenerExt};
-use paystats_core::{bus::Bus, config::Config, datalake::Datalake, engines::Engines, store::Store};
+use paystats_core::{
+    bus::Bus,
+    config::Config,
+    datalake::Datalake,
+    engines::{Engines, wait_for},
+    store::Store,
+};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
@@ -16,6 +22,7 @@ use tracing::{info, warn};
 use crate::{
     ServerConfig,
     actions::{ActionError, Actions, Deadline, RejectedRows},
+    cube::LiveCube,
     graphql,
     http::{GraphqlOptions, Types, graphql_routes, health_routes, page_routes, refusal, rejections_csv_routes},
     outbox,
@@ -114,8 +121,13 @@ async fn start_when_possible(
     ready: Arc<OnceLock<Ready>>,
 ) {
     let engines = Engines::connect(store, &config).await;
-    let actions =
-        Actions { engines: engines.clone(), datalake: Datalake::new(&config.datalake), watch: LoadWatch::new() };
+    let cube = Arc::new(wait_for("the totals in memory", || LiveCube::build(engines.store.clone())).await);
+    let actions = Actions {
+        engines: engines.clone(),
+        datalake: Datalake::new(&config.datalake),
+        watch: LoadWatch::new(),
+        cube: cube.clone(),
+    };
     let schema = graphql::schema(actions.clone(), deadline);
     let types = Types::from_sdl(&schema.sdl()).expect("the schema writes itself as GraphQL");
     let prepare = {
@@ -126,7 +138,7 @@ async fn start_when_possible(
     // Set once: this function is called once.
     let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });
     info!("server is ready");
-    tokio::join!(actions.watch.read(&engines), outbox::publish_forgotten(&actions));
+    tokio::join!(actions.watch.read(&engines), outbox::publish_forgotten(&actions), cube.follow());
 }
 
 async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Response {

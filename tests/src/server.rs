@@ -129,16 +129,18 @@ impl Commands {
         })
     }
 
-    /// The questions since the last call, each as `command collection`. What the server asks of itself every two seconds, for loads that
-    /// nobody published, is left out.
+    /// The questions since the last call, each as `command collection`. What the server asks of itself, for loads that nobody
+    /// published and for changes of the totals, is left out.
     pub fn take(&self) -> Vec<String> {
         let asked = std::mem::take(&mut *self.0.lock().unwrap());
-        asked.iter().filter(|command| !is_outbox(command)).filter_map(question).collect()
+        asked.iter().filter(|command| !is_own(command)).filter_map(question).collect()
     }
 }
 
-fn is_outbox(command: &Document) -> bool {
-    command.get_document("filter").is_ok_and(|filter| filter.contains_key("published"))
+fn is_own(command: &Document) -> bool {
+    let outbox = command.get_document("filter").is_ok_and(|filter| filter.contains_key("published"));
+    let totals = ["counters", "rollups"].map(|name| command.values().any(|value| value.as_str() == Some(name)));
+    outbox || totals.contains(&true)
 }
 
 fn question(command: &Document) -> Option<String> {

@@ -29,7 +29,7 @@ const QUESTIONS: [&str; 9] = [
     "{ postalCode(id: 1) { code } }",
     "{ paystats { nodes { id } } }",
     r#"{ paystat(id: "1") { id } }"#,
-    "{ total { count } }",
+    "{ paystats { totalCount } }",
     "{ loads { nodes { id } } }",
     "mutation { deletePaystat(input: { id: 1 }) { deletedId } }",
     r#"mutation { updatePaystat(input: { id: 1, amount: "1" }) { paystat { id } } }"#,
@@ -143,7 +143,7 @@ async fn without_nats_questions_are_answered_and_loads_are_refused_at_once() {
     assert_eq!(refused.refusal(), "UNAVAILABLE: the message bus is away: the load was not accepted; try again");
     assert!(time < Duration::from_secs(1), "{time:?}");
     assert_eq!(ask(&server, "{ loads { totalCount } }").await.data()["loads"]["totalCount"], 0);
-    assert_eq!(ask(&server, "{ total { count } }").await.data()["total"]["count"], 0);
+    assert_eq!(ask(&server, "{ paystats { totalCount } }").await.data()["paystats"]["totalCount"], 0);
     assert_eq!(server.get("/healthz").await.status, 200);
 
     own.restart_nats().await;
@@ -193,7 +193,7 @@ async fn a_server_that_starts_first_says_so_until_its_engines_are_there() {
 
     assert_eq!(server.get("/healthz").await.status, 200);
     server.waits_for(&["mongodb", "nats"]).await;
-    let refused = ask(&server, "{ total { count } }").await;
+    let refused = ask(&server, "{ paystats { totalCount } }").await;
     assert_eq!((refused.status, refused.code()), (503, "UNAVAILABLE"));
     assert_eq!(refused.headers["retry-after"], "2");
     assert_eq!(
@@ -205,7 +205,7 @@ async fn a_server_that_starts_first_says_so_until_its_engines_are_there() {
     server.waits_for(&["nats"]).await;
     let _nats_server = start_nats(engines.path(), Some(nats_port)).await;
     server.ready().await;
-    assert_eq!(ask(&server, "{ total { count } }").await.data()["total"]["count"], 0);
+    assert_eq!(ask(&server, "{ paystats { totalCount } }").await.data()["paystats"]["totalCount"], 0);
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn a_database_that_hangs_makes_nobody_wait_longer_than_the_deadline() {
 
     kill(mongod, Signal::SIGCONT).unwrap();
     server.ready().await;
-    ask(&server, "{ total { count } }").await.data();
+    ask(&server, "{ paystats { totalCount } }").await.data();
 }
 
 #[tokio::test]

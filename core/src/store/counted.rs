@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use futures_util::TryStreamExt;
 use mongodb::{
     ClientSession, Collection, Database,
     bson::{Bson, DateTime, Decimal128, RawDocument, RawDocumentBuf, doc, raw::RawBsonRef},
@@ -141,31 +142,27 @@ impl Counted {
         session: &mut ClientSession,
     ) -> Result<BTreeSet<i32>, Error> {
         let mut postal_codes = BTreeSet::new();
-        if !ids.is_empty() {
-            let mut rows = self.paystats.find(doc! { "_id": { "$in": ids } }).session(&mut *session).await?;
-            while let Some(row) = rows.next(&mut *session).await.transpose()? {
-                postal_codes.extend(self.postal_codes_of_row(&row, session).await?);
+        let (Some(&first), Some(&last)) = (ids.iter().min(), ids.iter().max()) else { return Ok(postal_codes) };
+        let all: HashSet<i64> = ids.iter().copied().collect();
+        let rows = self.paystats.find(doc! { "_id": { "$in": ids } }).batch_size(BATCH_SIZE);
+        let mut versions: Vec<PaystatDocument> =
+            rows.session(&mut *session).await?.stream(&mut *session).try_collect().await?;
+        while !versions.is_empty() {
+            let mut by_load: HashMap<i64, HashSet<i64>> = HashMap::new();
+            for version in versions.drain(..) {
+                postal_codes.insert(version.postal_code_id());
+                if version.written().line.is_some() {
+                    by_load.entry(version.written().load).or_default().insert(version.id());
+                }
+            }
+            let open = self.loads.not_succeeded(by_load.keys().copied().collect::<Vec<_>>(), None, session).await?;
+            for (load, ids) in by_load.into_iter().filter(|(load, _)| open.contains(load)) {
+                versions.extend(self.log.before(load, &ids, session).await?.into_values().flatten());
             }
         }
-        Ok(postal_codes)
-    }
-
-    async fn postal_codes_of_row(&self, row: &PaystatDocument, session: &mut ClientSession) -> Result<Vec<i32>, Error> {
-        let mut postal_codes = vec![row.postal_code_id()];
-        let (ids, mut written) = (HashSet::from([row.id()]), row.written());
-        while written.line.is_some() {
-            if self.loads.not_succeeded([written.load], None, session).await?.is_empty() {
-                break;
-            }
-            let before = self.log.before(written.load, &ids, session).await?;
-            let Some(before) = before.into_values().flatten().next() else { break };
-            postal_codes.push(before.postal_code_id());
-            written = before.written();
-        }
-        for document in self.log.shadowed(row.id(), row.id(), session).await? {
+        for document in self.log.shadowed(first, last, session).await? {
             let rows = document.shadowed.map(|shadowed| shadowed.rows).unwrap_or_default();
-            postal_codes
-                .extend(rows.iter().filter(|shadowed| shadowed.id() == row.id()).map(PaystatDocument::postal_code_id));
+            postal_codes.extend(rows.iter().filter(|row| all.contains(&row.id())).map(PaystatDocument::postal_code_id));
         }
         Ok(postal_codes)
     }

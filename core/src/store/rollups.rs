@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::{
     BATCH_SIZE, LoadSession, Loads, StoreError, counted::Counted, counters::Counters, load_batches::failed,
-    paystats::postal_code_of,
+    paystats::postal_code_of, session::end_sessions,
 };
 use crate::{
     domain::{Amount, Cells, Month, PostalCodeId},
@@ -99,6 +99,9 @@ struct LockDocument {
     #[serde(rename = "_id")]
     name: String,
     run: Option<String>,
+    /// The sessions that it works in.
+    #[serde(default)]
+    sessions: Vec<Document>,
     /// How often an edit took away what a run had added up.
     invalidated: i64,
 }
@@ -115,7 +118,9 @@ const COLLECTION: &str = "rollups";
 const VERSION: &str = "data_version";
 const LOCK: &str = "rollup";
 /// How long a run keeps its right without a sign of life.
-const LEASE: Duration = Duration::from_secs(15);
+const LEASE: Duration = Duration::from_secs(5);
+/// The same while its last transaction is under way, in which it can give none.
+const ENDING: Duration = Duration::from_secs(30);
 /// How long a run that waits for another one waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Postal codes that are looked at in one transaction.
@@ -224,11 +229,22 @@ impl Rollups {
         self.counters.count_up(VERSION).await
     }
 
-    /// Begins to roll up. `None` while another run has the right to.
-    pub async fn begin(&self) -> Result<Option<RollupRun>, StoreError> {
+    /// Begins to roll up in these sessions. `None` while another run has the right to.
+    ///
+    /// What the run before has under way is aborted: a worker that died in the middle of a transaction keeps postal codes locked for a
+    /// minute.
+    pub async fn begin(&self, sessions: &[LoadSession]) -> Result<Option<RollupRun>, StoreError> {
         let run = RollupRun { id: Uuid::now_v7().to_string() };
+        let mut set = hold(&run.id, LEASE);
+        set.insert(
+            "sessions",
+            doc! { "$literal": sessions.iter().map(|session| session.0.id().clone()).collect::<Vec<_>>() },
+        );
         let free = doc! { "_id": LOCK, "$or": [{ "run": null }, { "$expr": { "$lt": ["$until", "$$NOW"] } }] };
-        if self.lock.update_one(free, vec![hold(&run.id)]).await?.matched_count == 0 {
+        let Some(before) = self.lock.find_one(free.clone()).await? else { return Ok(None) };
+        // First, because its last transaction may keep the lock's document itself.
+        end_sessions(&self.lock, before.sessions).await?;
+        if self.lock.update_one(free, vec![doc! { "$set": set }]).await?.matched_count == 0 {
             return Ok(None);
         }
         let left_behind = doc! { "version": null, "run": { "$ne": &run.id } };
@@ -238,8 +254,12 @@ impl Rollups {
 
     /// A sign of life. `false` if the run has lost its right.
     pub async fn hold(&self, run: &RollupRun) -> Result<bool, StoreError> {
+        self.hold_for(run, LEASE).await
+    }
+
+    async fn hold_for(&self, run: &RollupRun, lease: Duration) -> Result<bool, StoreError> {
         let mine = doc! { "_id": LOCK, "run": &run.id };
-        Ok(self.lock.update_one(mine, vec![hold(&run.id)]).await?.matched_count == 1)
+        Ok(self.lock.update_one(mine, vec![doc! { "$set": hold(&run.id, lease) }]).await?.matched_count == 1)
     }
 
     /// Gives the right back without an end.
@@ -291,6 +311,9 @@ impl Rollups {
         postal_codes: &RoaringBitmap,
         session: &mut LoadSession,
     ) -> Result<RollupEnd, StoreError> {
+        if !self.hold_for(run, ENDING).await? {
+            return Ok(RollupEnd::Lost);
+        }
         let end = End { rollups: self, run: &run.id, load, count: postal_codes.len() };
         let ended = session.0.start_transaction().and_run(&end, |session, end| end.run(session)).await;
         match ended {
@@ -359,7 +382,7 @@ impl Rollups {
     /// Adds postal codes up anew.
     async fn mend(&self, postal_codes: &RoaringBitmap, session: &mut LoadSession) -> Result<(), StoreError> {
         loop {
-            let Some(run) = self.begin().await? else {
+            let Some(run) = self.begin(std::slice::from_ref(session)).await? else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
@@ -496,10 +519,9 @@ impl Check<'_> {
     }
 }
 
-/// The step of an update that gives the right to a run for a while.
-fn hold(run: &str) -> Document {
-    let until = doc! { "$add": ["$$NOW", LEASE.as_millis() as i64] };
-    doc! { "$set": { "run": run, "until": until } }
+/// What a step of an update sets that gives the right to a run for a while.
+fn hold(run: &str, lease: Duration) -> Document {
+    doc! { "run": run, "until": { "$add": ["$$NOW", lease.as_millis() as i64] } }
 }
 
 fn pack(cells: &Cells) -> Result<Binary, StoreError> {

@@ -8,6 +8,8 @@ use paystats_core::{
 };
 use tracing::{error, warn};
 
+use crate::cube::CubeError;
+
 /// The codes that clients can act on. They stand in `extensions.code` of every error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -90,6 +92,12 @@ impl From<StoreError> for ActionError {
             StoreError::Duplicate(key) => Self::conflict(format!("this {key} is taken")),
             StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<CubeError> for ActionError {
+    fn from(error: CubeError) -> Self {
+        Self::internal(error)
     }
 }
 

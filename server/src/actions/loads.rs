@@ -52,6 +52,9 @@ struct Request {
 
 /// How long the answer to an accepted load waits for the bus.
 const PUBLISHING: Duration = Duration::from_secs(5);
+/// How often the end of a load is waited for on the bus before the store has the last word: for some seconds, in which another worker tells
+/// what one that died could not.
+const WAITS: u32 = 20;
 /// Longest idempotency key, in bytes.
 const MAX_KEY_BYTES: usize = 200;
 
@@ -290,8 +293,7 @@ impl Actions {
         // Watched first and looked up then: whatever happens in between is seen by one of both.
         let watching = self.watch.watch(id);
         let load = self.load(id).await?.ok_or_else(unknown_load)?;
-        let changes =
-            LoadChanges { actions: self.clone(), watching, load, seen: after_seq, waited: false, ended: false };
+        let changes = LoadChanges { actions: self.clone(), watching, load, seen: after_seq, waited: 0, ended: false };
         Ok(stream::unfold(changes, |mut changes| async move { Some((changes.next().await?, changes)) }))
     }
 }
@@ -316,8 +318,8 @@ struct LoadChanges {
     load: Load,
     /// Number of the newest event that the watcher has seen.
     seen: Option<u64>,
-    /// Whether nothing was heard for a while, so that the store has the last word.
-    waited: bool,
+    /// How often the end was waited for on the bus in vain, that the store knows of.
+    waited: u32,
     ended: bool,
 }
 
@@ -338,7 +340,7 @@ impl LoadChanges {
                 }
             }
             if !self.ended && !self.watching.changed(self.patience()).await {
-                self.waited = true;
+                self.waited += u32::from(self.load.state.is_final());
                 match self.actions.load(self.load.id).await {
                     Ok(Some(load)) => self.load = load,
                     Ok(None) => self.ended = true,
@@ -362,7 +364,7 @@ impl LoadChanges {
     fn newest(&mut self) -> Option<Progress> {
         let now = self.watching.now();
         match &self.load.progress {
-            Some(end) if self.load.state.is_final() && (end.seq > 0 || self.waited) => Some(end.clone()),
+            Some(end) if self.load.state.is_final() && (end.seq > 0 || self.waited >= WAITS) => Some(end.clone()),
             // It has just ended, and the bus is about to tell under which number.
             Some(_) if self.load.state.is_final() => now,
             _ => Some(under_way(&self.load, now)),

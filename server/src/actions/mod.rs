@@ -12,6 +12,7 @@ mod totals;
 use std::sync::Arc;
 
 use paystats_core::{datalake::Datalake, engines::Engines};
+use tracing::warn;
 
 pub use deadline::Deadline;
 pub use error::{ActionError, ErrorCode};
@@ -20,7 +21,7 @@ pub use paystats::{NewPaystat, PaystatFilter};
 pub use rejections::RejectedRows;
 pub use totals::{Breakdown, Series, TimePoint, by_age_and_gender, sum, time_series};
 
-use crate::watch::LoadWatch;
+use crate::{cube::LiveCube, watch::LoadWatch};
 
 /// Everything that actions use.
 #[derive(Clone)]
@@ -31,4 +32,24 @@ pub struct Actions {
     pub datalake: Datalake,
     /// The progress of all loads.
     pub watch: Arc<LoadWatch>,
+    /// What all paystats add up to.
+    pub cube: Arc<LiveCube>,
+}
+
+impl Actions {
+    /// Takes what a change of this server's own has changed into its totals, so that its next answer has it. The change is made: where the
+    /// database is away by now, the totals follow once it is back.
+    async fn catch_up(&self) {
+        if let Err(error) = self.cube.catch_up().await {
+            warn!(%error, "the totals in memory are behind");
+        }
+    }
+
+    /// The same for a change of postal codes, which answers are made from too.
+    async fn postal_codes_changed(&self) {
+        if let Err(error) = self.engines.store.rollups.count_up().await {
+            warn!(%error, "that postal codes changed was not noted");
+        }
+        self.catch_up().await;
+    }
 }

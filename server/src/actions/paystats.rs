@@ -96,7 +96,10 @@ impl Actions {
                 postal_code_id: new.postal_code_id,
             };
             match store.insert(&paystat, written).await {
-                Ok(true) => return Ok(StoredPaystat { paystat, written }),
+                Ok(true) => {
+                    self.catch_up().await;
+                    return Ok(StoredPaystat { paystat, written });
+                }
                 Ok(false) => return Err(unknown_postal_code(new.postal_code_id)),
                 Err(StoreError::Duplicate(_)) if new.id.is_none() => {}
                 Err(StoreError::Duplicate(_)) => {
@@ -115,7 +118,10 @@ impl Actions {
         }
         let written = self.edit().await?;
         match self.engines.store.paystats.update(id, &change, written).await? {
-            Some(Some(changed)) => Ok(changed),
+            Some(Some(changed)) => {
+                self.catch_up().await;
+                Ok(changed)
+            }
             Some(None) => Err(unknown_paystat(id)),
             None => match change.postal_code_id {
                 Some(postal_code) => Err(unknown_postal_code(postal_code)),
@@ -126,7 +132,9 @@ impl Actions {
 
     /// Removes a paystat.
     pub async fn delete_paystat(&self, id: PaystatId) -> Result<StoredPaystat, ActionError> {
-        self.engines.store.paystats.delete(id).await?.ok_or_else(|| unknown_paystat(id))
+        let removed = self.engines.store.paystats.delete(id).await?.ok_or_else(|| unknown_paystat(id))?;
+        self.catch_up().await;
+        Ok(removed)
     }
 
     /// The mark of an edit made now.

@@ -58,7 +58,10 @@ impl Actions {
     pub async fn create_postal_code(&self, code: PostalCode) -> Result<StoredPostalCode, ActionError> {
         let written = self.edit().await?;
         match self.engines.store.postal_codes.insert(&code, written).await {
-            Ok(()) => Ok(StoredPostalCode { id: code.id, code: code.code, written }),
+            Ok(()) => {
+                self.postal_codes_changed().await;
+                Ok(StoredPostalCode { id: code.id, code: code.code, written })
+            }
             Err(StoreError::Duplicate("id")) => {
                 Err(ActionError::conflict(format!("a postal code with id {} exists", code.id)))
             }
@@ -78,7 +81,10 @@ impl Actions {
         }
         let written = self.edit().await?;
         match self.engines.store.postal_codes.update(id, &change, written).await {
-            Ok(Some(changed)) => Ok(changed),
+            Ok(Some(changed)) => {
+                self.postal_codes_changed().await;
+                Ok(changed)
+            }
             Ok(None) => Err(unknown(id)),
             Err(StoreError::Duplicate(_)) => match &change.code {
                 Some(code) => Err(code_taken(code)),
@@ -96,7 +102,10 @@ impl Actions {
             return Err(ActionError::conflict("paystats are being loaded: delete the postal code after the load"));
         }
         match store.postal_codes.delete(id).await? {
-            DeletedPostalCode::Deleted => Ok(()),
+            DeletedPostalCode::Deleted => {
+                self.postal_codes_changed().await;
+                Ok(())
+            }
             DeletedPostalCode::Unknown => Err(unknown(id)),
             DeletedPostalCode::HasPaystats => {
                 Err(ActionError::conflict(format!("postal code {id} has paystats: delete them first")))

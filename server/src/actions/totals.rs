@@ -1,11 +1,13 @@
 //! Totals: of everything, over time, by age and gender, by postal code.
 
+use futures_util::{Stream, stream};
 use paystats_core::{
-    domain::{AgeGroup, Amount, Dimension, Gender, Interval, Month, PaystatScope, Total},
+    domain::{AgeGroup, Amount, Dimension, Gender, Interval, Month, PaystatScope, StatsFilter, Total},
     store::GroupTotal,
 };
 
 use super::{ActionError, Actions};
+use crate::cube::Cube;
 
 /// The keys that a time series can be split by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,9 +49,33 @@ impl Breakdown {
 }
 
 impl Actions {
-    /// The totals of a scope by some dimensions.
-    pub async fn totals(&self, scope: &PaystatScope, by: &[Dimension]) -> Result<Vec<GroupTotal>, ActionError> {
-        Ok(self.engines.store.totals.by(scope, by).await?)
+    /// The total of what matches, each time that it changes from now on.
+    ///
+    /// Which postal codes a filter's codes and areas mean is looked up again for each state of the data.
+    pub async fn watch_total(
+        &self,
+        filter: StatsFilter,
+    ) -> Result<impl Stream<Item = Result<Total, ActionError>> + use<>, ActionError> {
+        let mut states = self.cube.subscribe();
+        let now = states.borrow_and_update().clone();
+        let known = self.total_in(&now, &filter).await?;
+        let watched = (self.clone(), filter, states, known);
+        Ok(stream::unfold(watched, |(actions, filter, mut states, known)| async move {
+            loop {
+                states.changed().await.ok()?;
+                let now = states.borrow_and_update().clone();
+                match actions.total_in(&now, &filter).await {
+                    Ok(total) if total == known => {}
+                    Ok(total) => return Some((Ok(total), (actions, filter, states, total))),
+                    Err(error) => return Some((Err(error), (actions, filter, states, known))),
+                }
+            }
+        }))
+    }
+
+    async fn total_in(&self, cube: &Cube, filter: &StatsFilter) -> Result<Total, ActionError> {
+        let scope = self.scope(filter.clone()).await?;
+        sum(&cube.by(&scope, &[])?)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod block;
 mod everything;
+mod live;
 mod places;
 mod question;
 mod sum;
@@ -18,6 +19,8 @@ use paystats_core::{
     domain::{Cells, Dimension, Month, PaystatScope, PostalCodeId},
     store::GroupTotal,
 };
+
+pub use live::LiveCube;
 
 use self::{block::Block, everything::Everything, places::Places, question::Question};
 

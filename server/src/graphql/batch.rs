@@ -1,10 +1,10 @@
 //! Batches: what the items of a list ask for one by one goes to the store as one question.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     hash::{Hash, Hasher},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -13,6 +13,7 @@ use std::{
 use async_graphql::{
     Context, InputType, Request, Result,
     dataloader::{DataLoader, Loader},
+    parser::types::OperationType,
 };
 use futures_util::future::BoxFuture;
 use paystats_core::{
@@ -22,15 +23,19 @@ use paystats_core::{
 };
 
 use super::{filter::StatsFilter, load as graphql};
-use crate::actions::{ActionError, Actions};
+use crate::{
+    actions::{ActionError, Actions},
+    cube::Cube,
+};
 
 /// The batches of one request.
 pub struct Batches {
     postal_codes: DataLoader<PostalCodeBatch>,
     geometries: DataLoader<GeometryBatch>,
     scopes: DataLoader<ScopeBatch>,
-    totals: DataLoader<TotalBatch>,
     loads: DataLoader<LoadBatch>,
+    /// The totals that a query is answered from, once it has asked for any.
+    cube: OnceLock<Arc<Cube>>,
     /// How often anything was asked for.
     asked: Arc<AtomicUsize>,
 }
@@ -46,8 +51,8 @@ impl Batches {
             postal_codes: batched(PostalCodeBatch(actions.clone()), &asked),
             geometries: batched(GeometryBatch(actions.clone()), &asked),
             scopes: batched(ScopeBatch(actions.clone()), &asked),
-            totals: batched(TotalBatch(actions.clone()), &asked),
             loads: batched(LoadBatch(actions.clone()), &asked),
+            cube: OnceLock::new(),
             asked,
         }
     }
@@ -105,15 +110,36 @@ pub async fn scope(context: &Context<'_>, filter: StatsFilter) -> Result<Arc<Pay
     scope.unwrap_or_else(|| Err(ActionError::internal("a filter was not looked up")))
 }
 
+/// The totals that a request is answered from. All of a query's answer is of one moment; in a mutation, each change is in what follows it.
+pub fn cube(context: &Context<'_>) -> Arc<Cube> {
+    let now = || context.data_unchecked::<Actions>().cube.now();
+    match context.query_env.operation.node.ty {
+        OperationType::Query => context.data_unchecked::<Batches>().cube.get_or_init(now).clone(),
+        OperationType::Mutation | OperationType::Subscription => now(),
+    }
+}
+
+/// The totals of a scope by some dimensions.
+pub fn totals(context: &Context<'_>, scope: &PaystatScope, by: &[Dimension]) -> Result<Vec<GroupTotal>, ActionError> {
+    Ok(cube(context).by(scope, by)?)
+}
+
 /// The totals of one postal code in a scope, by some dimensions.
-pub async fn totals(
+pub fn totals_of(
     context: &Context<'_>,
     id: PostalCodeId,
-    scope: Arc<PaystatScope>,
-    by: Vec<Dimension>,
+    scope: &PaystatScope,
+    by: &[Dimension],
 ) -> Result<Vec<GroupTotal>, ActionError> {
-    let groups = Batches::of(context).totals.load_one(TotalKey { id, scope, by }).await?;
-    Ok(groups.unwrap_or_default())
+    let is_in = scope.postal_code_ids.as_ref().is_none_or(|ids| ids.contains(&id));
+    let ids = if is_in { vec![id] } else { Vec::new() };
+    let of_one = PaystatScope {
+        postal_code_ids: Some(ids),
+        ages: scope.ages.clone(),
+        genders: scope.genders.clone(),
+        ..PaystatScope { from: scope.from, to: scope.to, ..PaystatScope::default() }
+    };
+    totals(context, &of_one, by)
 }
 
 /// The load that wrote a document last; `None` if a mutation did.
@@ -193,45 +219,6 @@ impl Loader<ScopeKey> for ScopeBatch {
             scopes.insert(key.clone(), look_up(key).await);
         }
         Ok(scopes)
-    }
-}
-
-/// The same question about one of many postal codes.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct TotalKey {
-    id: PostalCodeId,
-    scope: Arc<PaystatScope>,
-    by: Vec<Dimension>,
-}
-
-struct TotalBatch(Actions);
-
-impl Loader<TotalKey> for TotalBatch {
-    type Value = Vec<GroupTotal>;
-    type Error = ActionError;
-
-    async fn load(&self, keys: &[TotalKey]) -> Result<HashMap<TotalKey, Vec<GroupTotal>>, ActionError> {
-        type Question<'a> = (&'a Arc<PaystatScope>, &'a Vec<Dimension>);
-        let mut questions: HashMap<Question<'_>, Vec<PostalCodeId>> = HashMap::new();
-        for key in keys {
-            questions.entry((&key.scope, &key.by)).or_default().push(key.id);
-        }
-        let mut answers: HashMap<TotalKey, Vec<GroupTotal>> = HashMap::new();
-        for ((scope, by), mut ids) in questions {
-            if let Some(allowed) = &scope.postal_code_ids {
-                ids.retain(|id| allowed.contains(id));
-            }
-            let narrowed = PaystatScope { postal_code_ids: Some(ids), ..scope.as_ref().clone() };
-            let dimensions: Vec<Dimension> = by.iter().copied().chain([Dimension::PostalCode]).collect();
-            for group in self.0.totals(&narrowed, &dimensions).await? {
-                let Some(id) = group.postal_code_id else { continue };
-                match answers.entry(TotalKey { id, scope: scope.clone(), by: by.clone() }) {
-                    Entry::Occupied(mut groups) => groups.get_mut().push(group),
-                    Entry::Vacant(place) => drop(place.insert(vec![group])),
-                }
-            }
-        }
-        Ok(answers)
     }
 }
 

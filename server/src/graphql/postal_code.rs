@@ -105,8 +105,8 @@ impl PostalCode {
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Total> {
-        let (_, scope) = scope(context, filter).await?;
-        Ok(actions::sum(&batch::totals(context, self.0.id, scope, Vec::new()).await?)?.into())
+        let scope = scope(context, filter).await?;
+        Ok(actions::sum(&batch::totals_of(context, self.0.id, &scope, &[])?)?.into())
     }
 
     /// The totals of its paystats over time, as at the root.
@@ -117,9 +117,9 @@ impl PostalCode {
         #[graphql(default_with = "Interval::Month", desc = "What one point spans.")] interval: Interval,
         #[graphql(desc = "What they are split by; nothing if left out.")] by: Option<Vec<Dimension>>,
     ) -> Result<Vec<TimeSeries>> {
-        let (_, scope) = scope(context, filter).await?;
+        let scope = scope(context, filter).await?;
         let breakdown = breakdown(by);
-        let groups = batch::totals(context, self.0.id, scope.clone(), breakdown.dimensions()).await?;
+        let groups = batch::totals_of(context, self.0.id, &scope, &breakdown.dimensions())?;
         series(&groups, &scope, interval, breakdown)
     }
 
@@ -129,8 +129,8 @@ impl PostalCode {
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Vec<AgeGenderTotal>> {
-        let (_, scope) = scope(context, filter).await?;
-        Ok(age_gender_totals(batch::totals(context, self.0.id, scope, vec![Key::Age, Key::Gender]).await?))
+        let scope = scope(context, filter).await?;
+        Ok(age_gender_totals(batch::totals_of(context, self.0.id, &scope, &[Key::Age, Key::Gender])?))
     }
 
     /// Its paystats.

@@ -2,15 +2,20 @@
 
 use async_graphql::{Context, ID, Result, Subscription as GraphqlSubscription};
 use futures_util::{Stream, StreamExt};
+use paystats_core::domain;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::load::{LoadProgress, find_load_id};
+use super::{
+    filter::StatsFilter,
+    load::{LoadProgress, find_load_id},
+    totals::Total,
+};
 use crate::actions::{ActionError, Actions, Deadline};
 
-/// Watch: the progress of loads.
+/// Watch: the progress of loads, and totals.
 pub struct Subscription;
 
-/// Watch: the progress of loads.
+/// Watch: the progress of loads, and totals.
 #[GraphqlSubscription]
 impl Subscription {
     /// How far the load with this id or number is: the state now, then every change, until it ends. `NOT_FOUND` if there is no such load. A client that
@@ -31,6 +36,19 @@ impl Subscription {
         };
         let (id, changes) = context.data_unchecked::<Deadline>().keep("try again", start).await??;
         Ok(changes.map(move |progress| Ok(LoadProgress { load: id, progress: progress? })))
+    }
+
+    /// The total of all paystats that match, whenever it changes from now on: when a load that changes it has ended, or by an edit. A slow
+    /// client skips to the newest one.
+    async fn total_changed(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
+    ) -> Result<impl Stream<Item = Result<Total>> + use<>> {
+        let actions: &Actions = context.data_unchecked();
+        let filter: domain::StatsFilter = filter.unwrap_or_default().try_into()?;
+        let changes = context.data_unchecked::<Deadline>().keep("try again", actions.watch_total(filter)).await??;
+        Ok(changes.map(|total| Ok(total?.into())))
     }
 
     /// How far any load is, after every change from now on.

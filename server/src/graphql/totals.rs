@@ -15,7 +15,7 @@ use super::{
     postal_code::PostalCode,
     scalars::{Decimal, Long, Month},
 };
-use crate::actions::{self, ActionError, Actions, Breakdown};
+use crate::actions::{self, ActionError, Breakdown};
 
 /// Sum and number of some paystats.
 #[derive(Clone, Copy, Debug, SimpleObject)]
@@ -111,14 +111,20 @@ pub struct TotalsQuery;
 
 #[Object]
 impl TotalsQuery {
+    /// The state of the data that totals are answered from: it grows with each load that ends and each edit. All totals of one query are of
+    /// one state; two servers that tell the same version give the same totals.
+    async fn data_version(&self, context: &Context<'_>) -> Long {
+        Long(batch::cube(context).version().cast_signed())
+    }
+
     /// The total of all paystats that match.
     async fn total(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Total> {
-        let (actions, scope) = scope(context, filter).await?;
-        Ok(actions::sum(&actions.totals(&scope, &[]).await?)?.into())
+        let scope = scope(context, filter).await?;
+        Ok(actions::sum(&batch::totals(context, &scope, &[])?)?.into())
     }
 
     /// The totals over time. The series run from `filter.from` to `filter.to`, or where these are left out, from the first
@@ -131,9 +137,9 @@ impl TotalsQuery {
         #[graphql(default_with = "Interval::Month", desc = "What one point spans.")] interval: Interval,
         #[graphql(desc = "What they are split by; nothing if left out.")] by: Option<Vec<Dimension>>,
     ) -> Result<Vec<TimeSeries>> {
-        let (actions, scope) = scope(context, filter).await?;
+        let scope = scope(context, filter).await?;
         let breakdown = breakdown(by);
-        let groups = actions.totals(&scope, &breakdown.dimensions()).await?;
+        let groups = batch::totals(context, &scope, &breakdown.dimensions())?;
         series(&groups, &scope, interval, breakdown)
     }
 
@@ -143,8 +149,8 @@ impl TotalsQuery {
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Vec<AgeGenderTotal>> {
-        let (actions, scope) = scope(context, filter).await?;
-        Ok(age_gender_totals(actions.totals(&scope, &[Key::Age, Key::Gender]).await?))
+        let scope = scope(context, filter).await?;
+        Ok(age_gender_totals(batch::totals(context, &scope, &[Key::Age, Key::Gender])?))
     }
 
     /// The totals of postal codes, the greatest amount first unless ordered otherwise. Postal codes without paystats are
@@ -167,10 +173,8 @@ impl TotalsQuery {
             field: PostalCodeTotalOrderField::Amount,
             direction: OrderDirection::Descending,
         });
-        let (actions, scope) = scope(context, filter).await?;
-        let mut totals: Vec<PostalCodeTotal> = actions
-            .totals(&scope, &[Key::PostalCode])
-            .await?
+        let scope = scope(context, filter).await?;
+        let mut totals: Vec<PostalCodeTotal> = batch::totals(context, &scope, &[Key::PostalCode])?
             .into_iter()
             .filter_map(|group| Some(PostalCodeTotal { postal_code_id: group.postal_code_id?, total: group.total }))
             .collect();
@@ -191,12 +195,9 @@ impl TotalsQuery {
     }
 }
 
-/// The actions, and the scope of a filter.
-pub async fn scope<'a>(
-    context: &Context<'a>,
-    filter: Option<StatsFilter>,
-) -> Result<(&'a Actions, Arc<PaystatScope>), ActionError> {
-    Ok((context.data_unchecked(), batch::scope(context, filter.unwrap_or_default()).await?))
+/// The scope of a filter.
+pub async fn scope(context: &Context<'_>, filter: Option<StatsFilter>) -> Result<Arc<PaystatScope>, ActionError> {
+    batch::scope(context, filter.unwrap_or_default()).await
 }
 
 /// The keys that a client wants series to be split by.

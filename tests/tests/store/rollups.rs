@@ -99,9 +99,9 @@ async fn roll_up(
     between: impl AsyncFnOnce(),
 ) {
     let rollups = &bed.store().rollups;
-    let run = rollups.begin().await.unwrap().expect("nobody else rolls up");
-    assert!(rollups.begin().await.unwrap().is_none(), "one load is rolled up at a time");
     let mut session = bed.store().start_session().await.unwrap();
+    let run = rollups.begin(std::slice::from_ref(&session)).await.unwrap().expect("nobody else rolls up");
+    assert!(rollups.begin(&[]).await.unwrap().is_none(), "one load is rolled up at a time");
     let succeeding = (to == LoadState::Succeeded).then_some(load);
     let mut missing = postal_codes.clone();
     let mut between = Some(between);

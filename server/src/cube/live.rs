@@ -1,0 +1,84 @@
+//! The cube that this server answers from, kept as the store is.
+//!
+//! A change stream rings when the store's version changes; then what changed since the cube's own version is read, of one moment, and put
+//! into the next snapshot. So nothing is lost with a stream that ends, or that starts anew: the first look after it finds all of it.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use paystats_core::{
+    engines::wait_for,
+    store::{Store, StoreError},
+};
+use tokio::sync::{Mutex, watch};
+use tracing::{info, warn};
+
+use super::Cube;
+
+/// The newest snapshot, and who waits for the next one.
+pub struct LiveCube {
+    store: Store,
+    now: watch::Sender<Arc<Cube>>,
+    /// One reads at a time; who waited finds most of it done.
+    reading: Mutex<()>,
+}
+
+impl LiveCube {
+    /// The cube of a store as it is now.
+    pub async fn build(store: Store) -> Result<Self, StoreError> {
+        store.rollups.make_if_new().await?;
+        let live = Self { store, now: watch::Sender::new(Arc::new(Cube::new(0))), reading: Mutex::default() };
+        live.catch_up().await?;
+        Ok(live)
+    }
+
+    /// The newest snapshot.
+    pub fn now(&self) -> Arc<Cube> {
+        self.now.borrow().clone()
+    }
+
+    /// Hears of new snapshots.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Cube>> {
+        self.now.subscribe()
+    }
+
+    /// Takes in all that is in the store by now.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
+        let known = self.now();
+        let mut changes = self.store.rollups.changes(known.version()).await?;
+        if changes.version == known.version() {
+            return Ok(());
+        }
+        // A store that is behind is another one: it was restored, or made anew.
+        let base = if changes.version < known.version() { Arc::new(Cube::new(0)) } else { known };
+        if base.version() == 0 {
+            changes = self.store.rollups.changes(0).await?;
+        }
+        let next = tokio::task::spawn_blocking(move || base.with(changes.version, changes.changed)).await;
+        let next = next.map_err(StoreError::failed)?;
+        self.now.send_replace(Arc::new(next));
+        Ok(())
+    }
+
+    /// Keeps the cube as the store is, for ever.
+    pub async fn follow(&self) {
+        loop {
+            let mut changes = Box::pin(wait_for("the stream of changes", || self.store.rollups.watch()).await);
+            loop {
+                if let Err(error) = self.catch_up().await {
+                    warn!(%error, "the totals in memory are behind; trying again");
+                    wait_for("MongoDB", || self.catch_up()).await;
+                }
+                match changes.next().await {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => {
+                        info!(%error, "the stream of changes has ended; it is opened anew");
+                        break;
+                    }
+                    None => break,
+                }
+            }
+        }
+    }
+}
