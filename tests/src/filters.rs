@@ -1,7 +1,7 @@
 //! Random filters of paystats, as the API takes them and as the plain rule that they stand for.
 
 use fastrand::Rng;
-use paystats_core::domain::{AgeGroup, Gender, Month, Paystat};
+use paystats_core::domain::{AgeGroup, Gender, Month, Paystat, PaystatScope, PostalCodeId};
 use serde_json::{Map, Value, json};
 
 use crate::sources::polygon;
@@ -26,6 +26,8 @@ pub struct RandomFilter {
     codes: Option<Vec<String>>,
     /// Postal codes in each of these parts of the grid.
     parts: Vec<GridPart>,
+    /// How many postal codes there are.
+    postal_codes: i32,
 }
 
 /// A part of the grid of postal codes, its last column and row included.
@@ -38,7 +40,7 @@ struct GridPart {
 impl RandomFilter {
     /// A filter for [`random_paystats`](crate::sources::random_paystats) of the postal codes 1 to `postal_codes`.
     pub fn new(random: &mut Rng, postal_codes: i32) -> Self {
-        let mut filter = Self::default();
+        let mut filter = Self { postal_codes, ..Self::default() };
         if random.bool() {
             filter.set_months(random);
         }
@@ -95,13 +97,31 @@ impl RandomFilter {
 
     /// Whether a paystat matches.
     pub fn matches(&self, row: &Paystat) -> bool {
-        let id = row.postal_code_id.get();
         self.from.is_none_or(|from| row.month >= from)
             && self.to.is_none_or(|to| row.month <= to)
             && self.ages.as_ref().is_none_or(|ages| ages.contains(&row.age))
             && self.genders.as_ref().is_none_or(|genders| genders.contains(&row.gender))
-            && self.codes.as_ref().is_none_or(|codes| codes.contains(&code(id)))
+            && self.holds_place(row.postal_code_id.get())
+    }
+
+    fn holds_place(&self, id: i32) -> bool {
+        self.codes.as_ref().is_none_or(|codes| codes.contains(&code(id)))
             && self.parts.iter().all(|part| part.holds(id))
+    }
+
+    /// The same as the store takes it, with its places as numbers of postal codes.
+    pub fn scope(&self) -> PaystatScope {
+        let names_places = self.codes.is_some() || !self.parts.is_empty();
+        let places = || (1..=self.postal_codes).filter(|id| self.holds_place(*id));
+        let ids = || places().filter_map(|id| PostalCodeId::try_from(id).ok()).collect();
+        PaystatScope {
+            from: self.from,
+            to: self.to,
+            ages: self.ages.clone(),
+            genders: self.genders.clone(),
+            postal_code_ids: names_places.then(ids),
+            ..PaystatScope::default()
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A test opens a [`TestBed`], which gives it a database, streams and a data lake of its own, puts a source into the lake, accepts a load,
 //! and waits for facts ([`eventually`], [`TestBed::finished`], [`Watch`]), never for time. Tests of the API ask a [`RunningServer`] and look
-//! at its [`Answer`]s. Stories about faults play on a [`Stage`], whose loaders reach the engines through a bad network ([`Proxy`]), and are
+//! at its [`Answer`]s, or whether they are in [`agreement`] with the rows. Stories about faults play on a [`Stage`], whose loaders reach the engines through a bad network ([`Proxy`]), and are
 //! checked against an [`oracle`]; [`rounds`] plays them as often as is asked for, and has variables of its own.
 //!
 //! | variable | meaning | default |
@@ -11,6 +11,7 @@
 //! | `PAYSTATS_REAL_DATA` | folder with the real sample | unset: its tests say that they were not run |
 //! | `PAYSTATS_LOG` | what a failed test shows of the logs | `warn` |
 
+mod agreement;
 mod api;
 mod bed;
 mod engines;
@@ -27,6 +28,7 @@ pub mod sources;
 mod stage;
 mod watch;
 
+pub use agreement::agreement;
 pub use api::{Answer, Api, Subscription};
 pub use bed::{TestBed, fresh_config, load_numbered, write_batch};
 pub use engines::EngineUrls;
