@@ -7,8 +7,8 @@ use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove}
 /// A body smaller than this fits into a packet or two as it is.
 const WORTH_IT_BYTES: u64 = 1024;
 
-/// Compresses text by brotli or gzip, at levels that keep up with the network. Images and fonts are compressed as they are, and what a
-/// WebSocket says is not a response.
+/// Compresses text by zstd, brotli or gzip, at levels that keep up with the network: by the one that the client likes best, and among equals
+/// in this order. Images and fonts are compressed as they are, and what a WebSocket says is not a response.
 pub(super) fn compression() -> CompressionLayer<impl Predicate> {
     let is_text = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| is_text(headers);
     CompressionLayer::new().compress_when(SizeAbove::new(WORTH_IT_BYTES).and(is_text))
@@ -56,9 +56,18 @@ mod tests {
             "application/json; charset=utf-8",
             "application/graphql-response+json; charset=utf-8",
         ] {
-            for (accepted, encoding) in
-                [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0.1, gzip", "gzip"), ("deflate, *;q=0.5", "br")]
-            {
+            for (accepted, encoding) in [
+                ("gzip, deflate, br, zstd", "zstd"),
+                ("zstd", "zstd"),
+                ("gzip, deflate, br", "br"),
+                ("gzip", "gzip"),
+                ("br;q=0.1, gzip", "gzip"),
+                ("gzip;q=0.8, zstd;q=0.9, br;q=0.85", "zstd"),
+                ("zstd;q=0.5, br;q=0.5, gzip;q=0.501", "gzip"),
+                ("zstd;q=0, *", "br"),
+                ("deflate, *;q=0.5", "zstd"),
+                ("identity;q=0.5, GZIP", "gzip"),
+            ] {
                 let (headers, length) = answer(content_type, 10_000, accepted).await;
                 assert_eq!(headers[CONTENT_ENCODING], encoding, "{content_type} for {accepted}");
                 assert_eq!(headers[VARY], "accept-encoding");
@@ -76,6 +85,8 @@ mod tests {
             ("nonsense", 10_000, "br"),
             ("text/html", 10_000, "identity"),
             ("text/html", 10_000, "br;q=0"),
+            ("text/html", 10_000, "zstd;q=0.5, identity"),
+            ("text/html", 10_000, "deflate, compress"),
         ] {
             let (headers, sent) = answer(content_type, length, accepted).await;
             assert!(!headers.contains_key(CONTENT_ENCODING), "{content_type}");
