@@ -7,6 +7,9 @@ use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove}
 /// A body smaller than this fits into a packet or two as it is.
 const WORTH_IT_BYTES: u64 = 1024;
 
+/// The content codings that a response may come in.
+pub(super) const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
+
 /// Compresses text by zstd, brotli or gzip, at levels that keep up with the network: by the one that the client likes best, and among equals
 /// in this order. Images and fonts are compressed as they are, and what a WebSocket says is not a response.
 pub(super) fn compression() -> CompressionLayer<impl Predicate> {

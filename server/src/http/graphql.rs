@@ -1,4 +1,4 @@
-//! The route `/graphql`: queries and mutations by POST, queries by GET, and everything over a WebSocket.
+//! The route `/graphql`: queries and mutations by POST, queries by GET, whose answers can be held, and everything over a WebSocket.
 
 use std::sync::Arc;
 
@@ -7,15 +7,19 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{Method, request::Parts},
+    http::{Method, StatusCode, request::Parts},
+    middleware::from_fn,
     response::Response,
     routing::any,
 };
 
 use super::{
     accept::{self, MediaType},
+    completion::Completion,
     compression::compression,
+    conditional,
     document::{self, Inspected},
+    etag::Tag,
     options::GraphqlOptions,
     rejection::Rejection,
     request,
@@ -27,7 +31,8 @@ use super::{
 pub fn graphql_routes<E: Executor>(executor: E, options: GraphqlOptions) -> Router {
     let endpoint = Endpoint { executor, options: Arc::new(options) };
     // `any`, because the router's own answers to other methods, and its HEAD for every GET, are not ours.
-    Router::new().route("/graphql", any(serve::<E>)).layer(compression()).with_state(endpoint)
+    let route = Router::new().route("/graphql", any(serve::<E>));
+    route.layer(compression()).layer(from_fn(conditional::revalidate)).with_state(endpoint)
 }
 
 /// What every request on the route shares.
@@ -48,20 +53,22 @@ async fn serve<E: Executor>(State(endpoint): State<Endpoint<E>>, request: Reques
     let Some(media_type) = accept::negotiate(&parts.headers) else {
         return Rejection::NotAcceptable.into_response(MediaType::Json);
     };
-    match answer(&endpoint, parts, body).await {
-        Ok(answer) => answer.into_response(media_type),
-        Err(rejection) => rejection.into_response(media_type),
-    }
+    answer(&endpoint, parts, body, media_type).await.unwrap_or_else(|rejection| rejection.into_response(media_type))
 }
 
-async fn answer<E: Executor>(endpoint: &Endpoint<E>, parts: Parts, body: Body) -> Result<Answer, Rejection> {
+async fn answer<E: Executor>(
+    endpoint: &Endpoint<E>,
+    parts: Parts,
+    body: Body,
+    media_type: MediaType,
+) -> Result<Response, Rejection> {
     let mut request = match parts.method {
         Method::GET => request::from_uri(&parts.uri)?,
         _ => request::from_body(&parts.headers, body, endpoint.options.max_body_bytes).await?,
     };
     let Inspected { kind, variables, completion } = match document::inspect(&mut request, &endpoint.options.types) {
         Ok(inspected) => inspected,
-        Err(error) => return Ok(Answer::failed(error)),
+        Err(error) => return Ok(Answer::failed(error).into_response(media_type)),
     };
     match kind {
         OperationType::Mutation if parts.method == Method::GET => return Err(Rejection::MutationByGet),
@@ -69,14 +76,54 @@ async fn answer<E: Executor>(endpoint: &Endpoint<E>, parts: Parts, body: Body) -
         OperationType::Query | OperationType::Mutation => {}
     }
     if let Err(error) = variables {
-        return Ok(Answer::failed(error));
+        return Ok(Answer::failed(error).into_response(media_type));
     }
+    Ok(match parts.method {
+        Method::GET => answer_or_confirm(endpoint, &parts, request, completion, media_type).await,
+        _ => execute(endpoint, request, completion).await.into_response(media_type),
+    })
+}
+
+/// Answers a query, with a tag if nothing is missing. Where the version of the data decides the answer, the tag is known before, and a
+/// client that holds the answer is told so at once.
+///
+/// The version may move while the query runs. Then the answer may tell of either version or of both, and the tag of none would be true:
+/// another server could give it to other bytes. The tag of the body is, since it says nothing but what the body is.
+async fn answer_or_confirm<E: Executor>(
+    endpoint: &Endpoint<E>,
+    parts: &Parts,
+    request: async_graphql::Request,
+    completion: Completion,
+    media_type: MediaType,
+) -> Response {
+    let GraphqlOptions { version, versioned, .. } = &*endpoint.options;
+    let tag_now = || Some(Tag::of_version(parts.uri.query().unwrap_or_default(), version()?, media_type));
+    let tag = completion.selects_only(versioned).then(tag_now).flatten();
+    if let Some(held) = tag.as_ref().and_then(|tag| conditional::held(&parts.headers, tag)) {
+        return conditional::not_modified(held);
+    }
+    let answer = execute(endpoint, request, completion).await;
+    let is_whole = answer.is_whole();
+    let response = answer.written(media_type);
+    if !is_whole || response.status() != StatusCode::OK {
+        return response.map(Body::from);
+    }
+    let tag = tag.filter(|tag| tag_now().as_ref() == Some(tag));
+    let tag = tag.unwrap_or_else(|| Tag::of_body(response.body(), media_type));
+    conditional::tagged(response.map(Body::from), tag)
+}
+
+async fn execute<E: Executor>(
+    endpoint: &Endpoint<E>,
+    request: async_graphql::Request,
+    completion: Completion,
+) -> Answer {
     let execution = async {
         let mut executed = endpoint.executor.execute((endpoint.options.prepare)(request)).await;
         completion.complete(&mut executed);
         Answer::new(executed)
     };
-    Ok(or_internal_error(execution).await.unwrap_or_else(Answer::failed))
+    or_internal_error(execution).await.unwrap_or_else(Answer::failed)
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@
 mod accept;
 mod completion;
 mod compression;
+mod conditional;
 mod document;
+mod etag;
 mod graphql;
 mod health;
 mod options;
@@ -28,7 +30,7 @@ mod websocket;
 pub use completion::Types;
 pub use graphql::graphql_routes;
 pub use health::health_routes;
-pub use options::GraphqlOptions;
+pub use options::{FieldTable, GraphqlOptions};
 pub use pages::page_routes;
 pub use refusal::refusal;
 pub use rejections_csv::rejections_csv_routes;

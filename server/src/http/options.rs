@@ -7,6 +7,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Types;
 
+/// Object types, each with the names of some of its fields; `*` stands for all of them.
+pub type FieldTable = &'static [(&'static str, &'static [&'static str])];
+
 /// Settings of the endpoint that [`graphql_routes`](super::graphql_routes) builds. [`Default`] is meant for production.
 #[derive(Clone)]
 pub struct GraphqlOptions {
@@ -24,6 +27,17 @@ pub struct GraphqlOptions {
     pub types: Arc<Types>,
     /// Called once for each operation before it runs, to attach what lives as long as one request: data loaders, the caller.
     pub prepare: Arc<dyn Fn(Request) -> Request + Send + Sync>,
+    /// The fields whose values depend on nothing but their arguments and the version of the data. Default: none.
+    pub versioned: FieldTable,
+    /// The version of the data that versioned fields are answered from, if it is known; `None`, which is the default, is always right. An
+    /// answer to GET that consists of versioned fields gets a tag made of its question and the version, so a client that holds it is told
+    /// so without asking the executor. This relies on three things:
+    ///
+    /// - One number is one state of the data, on every server and for ever: also when the data was restored, or starts over from nothing.
+    /// - What a field is answered from is not older or newer than the number that is told at that moment.
+    /// - Numbers do not come back. The number is asked for before an operation runs and after it; where both are the same, all of it was
+    ///   answered from that version.
+    pub version: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
     /// Cancelled when the server stops. Every WebSocket is then closed with 1001, which makes clients reconnect elsewhere.
     pub shutdown: CancellationToken,
     /// Counts the open WebSockets. They outlive the HTTP connections they came from, so a graceful stop has to wait for them:
@@ -40,6 +54,8 @@ impl Default for GraphqlOptions {
             max_message_bytes: 1024 * 1024,
             types: Arc::default(),
             prepare: Arc::new(|request| request),
+            versioned: &[],
+            version: Arc::new(|| None),
             shutdown: CancellationToken::new(),
             sockets: TaskTracker::new(),
         }

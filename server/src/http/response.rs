@@ -109,6 +109,11 @@ impl Answer {
         self.is_request_error.then_some(self.executed.errors.as_slice())
     }
 
+    /// Whether all that was asked for is there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.executed.errors.is_empty()
+    }
+
     /// 200 for everything that ran, even in part. For what did not, `application/json` says 200 as well, except when a defect of ours
     /// is the cause: that has to be seen by probes and proxies. `application/graphql-response+json` says what went wrong.
     fn status(&self, media_type: MediaType) -> StatusCode {
@@ -129,13 +134,18 @@ impl Answer {
     }
 
     /// Writes the answer as an HTTP response, with the headers that resolvers have set.
-    pub(super) fn into_response(mut self, media_type: MediaType) -> Response {
+    pub(super) fn into_response(self, media_type: MediaType) -> Response {
+        self.written(media_type).map(Body::from)
+    }
+
+    /// The same as long as the body can be looked at.
+    pub(super) fn written(mut self, media_type: MediaType) -> Response<Vec<u8>> {
         let mut response = match serde_json::to_vec(&self) {
-            Ok(body) => Response::new(Body::from(body)),
+            Ok(body) => Response::new(body),
             // Only a custom scalar whose value is not JSON can bring us here.
             Err(error) => {
                 tracing::error!(%error, "an answer could not be serialised");
-                return Self::failed(internal_error()).into_response(media_type);
+                return Self::failed(internal_error()).written(media_type);
             }
         };
         *response.status_mut() = self.status(media_type);

@@ -12,6 +12,7 @@
 
 mod collect;
 mod question;
+mod selects_only;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -85,13 +86,16 @@ impl Completion {
             }
             other => return executed.data = other,
         };
-        let collector = Collector { types: &self.types, fragments: &self.fragments, conditions: &self.conditions };
-        let mut completing =
-            Completing { collector, explained: places_above(&executed.errors), unexplained: Vec::new() };
+        let (collector, explained) = (self.collector(), places_above(&executed.errors));
+        let mut completing = Completing { collector, explained, unexplained: Vec::new() };
         if completing.object(&mut data, &mut Place::of(&self.selection_set), root, &Path::Root) {
             executed.data = Value::Object(data);
         }
         executed.errors.append(&mut completing.unexplained);
+    }
+
+    fn collector(&self) -> Collector<'_> {
+        Collector { types: &self.types, fragments: &self.fragments, conditions: &self.conditions }
     }
 }
 

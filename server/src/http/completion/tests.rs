@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::*;
-use crate::http::document;
+use crate::http::{document, options::FieldTable};
 
 /// How many fields have been resolved: a field with a turn waits until so many others have.
 struct Resolved(watch::Sender<usize>);
@@ -485,4 +485,42 @@ async fn a_document_that_is_not_valid_is_refused_with_the_same_errors_as_before(
         let completed = all(&schema, types.clone(), query, json!({})).await;
         assert_eq!(completed, [expected], "{query}");
     }
+}
+
+/// Whether a query selects only fields of items, `one`, `item` and `items`; with `variables` in which conditions may be named.
+fn is_within(query: &str, variables: serde_json::Value) -> bool {
+    const TABLE: FieldTable = &[("Query", &["one", "item", "items", "gone"]), ("Item", &["*"]), ("Cat", &["name"])];
+    let schema = Schema::build(Query, Mutation, Subscriptions).finish();
+    let types = Arc::new(Types::from_sdl(&schema.sdl()).unwrap());
+    let mut request = Request::new(query).variables(Variables::from_json(variables));
+    document::inspect(&mut request, &types).unwrap().completion.selects_only(TABLE)
+}
+
+#[test]
+fn what_stays_within_a_table_of_fields_is_told_from_what_does_not() {
+    for within in [
+        "{ one }",
+        "{ __typename one first: item { number __typename item { odd } } }",
+        "query Q { ...f ... on Query { ... { one } } } fragment f on Query { items(count: 2) { ...g } } fragment g on Item { number }",
+        "{ item { number } ...unused @skip(if: true) } fragment unused on Query { maybe { number } }",
+        "{ one maybe @include(if: false) { number } }",
+    ] {
+        assert!(is_within(within, json!({})), "{within}");
+    }
+    for beyond in [
+        "{ one maybe { number } }",
+        "{ maybe { number } }",
+        "{ item { number } ...f } fragment f on Query { table { number } }",
+        "{ item { number } ... { maybeItems(count: 1) { number } } }",
+        "{ item { number gone } }",
+        "{ gone }",
+        "{ animal(dog: true) { name } }",
+        "{ __schema { types { name } } }",
+        "{ one __type(name: \"Item\") { name } }",
+        "mutation { make { number } }",
+    ] {
+        assert!(!is_within(beyond, json!({})), "{beyond}");
+    }
+    let query = "query($all: Boolean!) { one maybe @include(if: $all) { number } }";
+    assert!(is_within(query, json!({ "all": false })) && !is_within(query, json!({ "all": true })));
 }
