@@ -134,7 +134,8 @@ async fn start_when_possible(
         let actions = actions.clone();
         Arc::new(move |request| graphql::prepare(&actions, request))
     };
-    let graphql = graphql_routes(schema, GraphqlOptions { types: Arc::new(types), prepare, ..options });
+    let options = GraphqlOptions { types: Arc::new(types), prepare, versioned: graphql::VERSIONED, ..options };
+    let graphql = graphql_routes(schema, options);
     // Set once: this function is called once.
     let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });
     info!("server is ready");

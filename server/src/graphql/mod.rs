@@ -16,12 +16,14 @@ mod query;
 mod scalars;
 mod subscription;
 mod totals;
+mod versioned;
 
 use async_graphql::{MergedObject, Request, SchemaBuilder};
 
 use crate::actions::{Actions, Deadline};
 
 pub(crate) use load::find_load_id;
+pub(crate) use versioned::VERSIONED;
 
 /// Ask: postal codes, paystats, totals, loads.
 #[derive(Default, MergedObject)]
