@@ -14,7 +14,8 @@ const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 const CONTRACT: &str = "
 Query node(id) postalCode(id,code) postalCodes(filter,first,after,last,before) paystat(id)
 Query paystats(filter,orderBy,first,after,last,before) total(filter) timeSeries(filter,interval,by) byAgeAndGender(filter)
-Query byPostalCode(filter,orderBy,first) load(id) loads(filter,first,after) datalake(prefix)
+Query byPostalCode(filter,orderBy,first) stats(filter,groupBy,orderBy,first)
+Query compare(filter,months,against,groupBy,orderBy,first) load(id) loads(filter,first,after) datalake(prefix)
 Mutation createPostalCode updatePostalCode deletePostalCode createPaystat updatePaystat deletePaystat startLoad(input)
 Subscription loadProgress(id,afterSeq) loads
 PostalCode id code geojson wkb bbox centroid total timeSeries byAgeAndGender paystats
@@ -28,6 +29,14 @@ TimeSeries gender age points
 TimePoint period total
 AgeGenderTotal age gender total
 PostalCodeTotal postalCode total
+StatsRow postalCode period age gender total share change
+Change previous amount ratio
+StatsOrder field direction
+StatsOrderField AMOUNT COUNT SHARE KEY CHANGE
+Comparison whole rows
+ComparisonRow postalCode age gender total against difference ratio shareOfDifference
+MonthRangeInput from to
+Dimension POSTAL_CODE MONTH QUARTER YEAR AGE GENDER
 StatsFilter from to ages genders postalCodes bbox within
 StartLoadInput entity source idempotencyKey
 LoadEntity POSTAL_CODES PAYSTATS

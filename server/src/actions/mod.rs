@@ -1,12 +1,15 @@
 //! What the API can do, one file a subject. Resolvers translate and call these; rules live here. Nothing here knows GraphQL.
 
+mod compare;
 mod deadline;
 mod error;
+mod grouping;
 mod loads;
 mod paystats;
 mod places;
 mod postal_codes;
 mod rejections;
+mod stats;
 mod totals;
 
 use std::sync::Arc;
@@ -14,11 +17,16 @@ use std::sync::Arc;
 use paystats_core::{datalake::Datalake, engines::Engines};
 use tracing::warn;
 
+pub use compare::{
+    CompareQuestion, Comparison, ComparisonOrder, ComparisonOrderField, ComparisonRow, MonthRange, compare,
+};
 pub use deadline::Deadline;
 pub use error::{ActionError, ErrorCode};
+pub use grouping::{GroupKey, Grouping, MAX_ROWS};
 pub use loads::{RetryLoad, StartLoad, unknown_load};
 pub use paystats::{NewPaystat, PaystatFilter};
 pub use rejections::RejectedRows;
+pub use stats::{Change, StatsOrder, StatsOrderField, StatsQuestion, StatsRow, stats};
 pub use totals::{Breakdown, Series, TimePoint, by_age_and_gender, sum, time_series};
 
 use crate::{cube::LiveCube, watch::LoadWatch};

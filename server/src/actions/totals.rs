@@ -139,7 +139,8 @@ fn keys<T: Copy + Ord>(split: bool, values: &[T]) -> Vec<Option<T>> {
     keys.into_iter().map(Some).collect()
 }
 
-fn add(a: Total, b: Total) -> Result<Total, ActionError> {
+/// The total of both.
+pub(super) fn add(a: Total, b: Total) -> Result<Total, ActionError> {
     let amount: Option<Amount> = a.amount.checked_add(b.amount);
     let amount = amount.ok_or_else(|| ActionError::internal("a sum of amounts is too large"))?;
     Ok(Total { amount, count: a.count + b.count })

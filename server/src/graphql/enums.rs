@@ -49,12 +49,20 @@ pub enum Interval {
     Year,
 }
 
-/// A key that a time series can be split by.
+/// A key that totals are grouped by. A time series can be split by `AGE` and `GENDER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum Dimension {
-    /// One series an age group.
+    /// Postal code.
+    PostalCode,
+    /// A calendar month.
+    Month,
+    /// Three months, from January, April, July or October.
+    Quarter,
+    /// Twelve months from January.
+    Year,
+    /// Age group.
     Age,
-    /// One series a gender.
+    /// Gender.
     Gender,
 }
 

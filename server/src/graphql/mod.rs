@@ -1,6 +1,7 @@
 //! The API: types of the domain as GraphQL. Resolvers read arguments, call one action, and map its result.
 
 mod batch;
+mod compare;
 mod connection;
 mod datalake;
 mod deadline;
@@ -14,6 +15,7 @@ mod paystat;
 mod postal_code;
 mod query;
 mod scalars;
+mod stats;
 mod subscription;
 mod totals;
 mod versioned;
@@ -32,6 +34,8 @@ pub struct Query(
     postal_code::PostalCodeQuery,
     paystat::PaystatQuery,
     totals::TotalsQuery,
+    stats::StatsQuery,
+    compare::CompareQuery,
     load::LoadQuery,
     datalake::DatalakeQuery,
 );

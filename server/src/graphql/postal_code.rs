@@ -115,10 +115,12 @@ impl PostalCode {
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
         #[graphql(default_with = "Interval::Month", desc = "What one point spans.")] interval: Interval,
-        #[graphql(desc = "What they are split by; nothing if left out.")] by: Option<Vec<Dimension>>,
+        #[graphql(desc = "What they are split by, `AGE`, `GENDER` or both; nothing if left out.")] by: Option<
+            Vec<Dimension>,
+        >,
     ) -> Result<Vec<TimeSeries>> {
         let scope = scope(context, filter).await?;
-        let breakdown = breakdown(by);
+        let breakdown = breakdown(by)?;
         let groups = batch::totals_of(context, self.0.id, &scope, &breakdown.dimensions())?;
         series(&groups, &scope, interval, breakdown)
     }

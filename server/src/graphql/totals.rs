@@ -92,11 +92,7 @@ const MAX_POSTAL_CODES: i32 = 20_000;
 impl PostalCodeTotal {
     /// The postal code.
     async fn postal_code(&self, context: &Context<'_>) -> Result<PostalCode> {
-        let found = batch::postal_code(context, self.postal_code_id).await?;
-        let id = self.postal_code_id;
-        Ok(PostalCode(
-            found.ok_or_else(|| ActionError::internal(format!("paystats name postal code {id}, which is gone")))?,
-        ))
+        Ok(postal_code_of_paystats(context, self.postal_code_id).await?)
     }
 
     /// Sum and count.
@@ -135,10 +131,12 @@ impl TotalsQuery {
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
         #[graphql(default_with = "Interval::Month", desc = "What one point spans.")] interval: Interval,
-        #[graphql(desc = "What they are split by; nothing if left out.")] by: Option<Vec<Dimension>>,
+        #[graphql(desc = "What they are split by, `AGE`, `GENDER` or both; nothing if left out.")] by: Option<
+            Vec<Dimension>,
+        >,
     ) -> Result<Vec<TimeSeries>> {
         let scope = scope(context, filter).await?;
-        let breakdown = breakdown(by);
+        let breakdown = breakdown(by)?;
         let groups = batch::totals(context, &scope, &breakdown.dimensions())?;
         series(&groups, &scope, interval, breakdown)
     }
@@ -200,10 +198,36 @@ pub async fn scope(context: &Context<'_>, filter: Option<StatsFilter>) -> Result
     batch::scope(context, filter.unwrap_or_default()).await
 }
 
-/// The keys that a client wants series to be split by.
-pub fn breakdown(by: Option<Vec<Dimension>>) -> Breakdown {
-    let by = by.unwrap_or_default();
-    Breakdown { age: by.contains(&Dimension::Age), gender: by.contains(&Dimension::Gender) }
+/// The postal code with this number, which paystats name.
+pub async fn postal_code_of_paystats(
+    context: &Context<'_>,
+    id: domain::PostalCodeId,
+) -> Result<PostalCode, ActionError> {
+    let found = batch::postal_code(context, id).await?;
+    found.map(PostalCode).ok_or_else(|| ActionError::internal(format!("paystats name postal code {id}, which is gone")))
+}
+
+/// The keys that a client wants series to be split by. Refuses those that `stats` is for.
+pub fn breakdown(by: Option<Vec<Dimension>>) -> Result<Breakdown, ActionError> {
+    let mut breakdown = Breakdown::default();
+    for dimension in by.unwrap_or_default() {
+        let instead = match dimension {
+            Dimension::Age => {
+                breakdown.age = true;
+                continue;
+            }
+            Dimension::Gender => {
+                breakdown.gender = true;
+                continue;
+            }
+            Dimension::PostalCode => "POSTAL_CODE; ask stats with groupBy: [POSTAL_CODE, MONTH]",
+            Dimension::Month => "MONTH; its points are months with interval: MONTH",
+            Dimension::Quarter => "QUARTER; its points are quarters with interval: QUARTER",
+            Dimension::Year => "YEAR; its points are years with interval: YEAR",
+        };
+        return Err(ActionError::bad_input(format!("timeSeries is not split by {instead}")));
+    }
+    Ok(breakdown)
 }
 
 /// Time series from totals by month.
