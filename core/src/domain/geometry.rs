@@ -121,6 +121,25 @@ impl Geometry {
             )),
             other => return Err(GeometryError::NotPolygonal(other.type_name())),
         };
+        Self::from_shape(shape)
+    }
+
+    /// Makes it of polygons: one, or the parts of a MultiPolygon.
+    pub fn from_polygons(polygons: Vec<Polygon>) -> Result<Self, GeometryError> {
+        let check = |polygon: Polygon| {
+            let (exterior, holes) = polygon.into_inner();
+            let rings = std::iter::once(exterior).chain(holes);
+            rings_to_polygon(rings.map(|ring| ring.into_iter().map(|point| point.x_y()).collect()))
+        };
+        let polygons = polygons.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+        Self::from_shape(match <[Polygon; 1]>::try_from(polygons) {
+            Ok([polygon]) => Shape::Polygon(polygon),
+            Err(polygons) => Shape::MultiPolygon(MultiPolygon(polygons)),
+        })
+    }
+
+    /// Checks a shape and writes it down.
+    fn from_shape(shape: Shape) -> Result<Self, GeometryError> {
         let mut bytes = Vec::new();
         let options = wkb::writer::WriteOptions::default();
         match &shape {
@@ -133,6 +152,14 @@ impl Geometry {
         }
         shape.check()?;
         Ok(Self { ewkb: Header::read(&bytes)?.with_srid(&bytes), shape })
+    }
+
+    /// Its polygons: one, or the parts of a MultiPolygon.
+    pub fn polygons(&self) -> &[Polygon] {
+        match &self.shape {
+            Shape::Polygon(polygon) => std::slice::from_ref(polygon),
+            Shape::MultiPolygon(polygons) => &polygons.0,
+        }
     }
 
     /// EWKB with SRID 4326.
@@ -322,6 +349,24 @@ mod tests {
         assert_eq!(Geometry::from_wkb_text(&hex).unwrap(), geometry);
         assert_eq!(Geometry::from_wkb_text(&hex.to_lowercase()).unwrap(), geometry);
         assert_eq!(Geometry::from_wkb_text(&BASE64.encode(geometry.ewkb())).unwrap(), geometry);
+    }
+
+    #[test]
+    fn a_geometry_is_made_of_the_polygons_of_another_and_they_are_checked() {
+        for value in [
+            polygon(&[square(0.0, 0.0, 1.0)]),
+            json!({ "type": "MultiPolygon", "coordinates": [[square(0.0, 0.0, 1.0)], [square(2.0, 0.0, 1.0)]] }),
+        ] {
+            let geometry = Geometry::from_geojson(value).unwrap();
+            assert_eq!(Geometry::from_polygons(geometry.polygons().to_vec()).unwrap(), geometry);
+        }
+        let once = Geometry::from_geojson(polygon(&[square(0.0, 0.0, 1.0)])).unwrap();
+        let twice = Geometry::from_polygons([once.polygons(), once.polygons()].concat());
+        assert!(matches!(twice, Err(GeometryError::Invalid(_))));
+        let outside: LineString = vec![(0.0, 0.0), (181.0, 0.0), (0.0, 1.0)].into();
+        let outside = Geometry::from_polygons(vec![Polygon::new(outside, Vec::new())]);
+        assert!(matches!(outside, Err(GeometryError::OutsideWgs84(_))));
+        assert_eq!(Geometry::from_polygons(Vec::new()), Err(GeometryError::Empty));
     }
 
     #[test]
