@@ -37,7 +37,7 @@ pub async fn if_done(loader: &Loader, id: LoadId) -> Result<(), WorkError> {
             roll_up::roll_up(loader, &load, LoadState::RollingUp, &postal_codes, &mut progress).await?
         } else {
             let has_ended = store.loads.succeed(id, &progress).await?.is_some();
-            store.rollups.count_up().await?;
+            postal_codes_changed(engines, &load).await?;
             has_ended
         };
         if has_ended {
@@ -77,7 +77,7 @@ pub async fn taken_back(loader: &Loader, load: &Load, mut progress: Progress) ->
         roll_up::roll_up(loader, load, LoadState::Reverting, &postal_codes, &mut progress).await?
     } else {
         let has_ended = store.loads.end_reverting(load.id, &progress).await?.is_some();
-        store.rollups.count_up().await?;
+        postal_codes_changed(engines, load).await?;
         has_ended
     };
     if has_ended {
@@ -88,6 +88,13 @@ pub async fn taken_back(loader: &Loader, load: &Load, mut progress: Progress) ->
         Some(load) if load.state.is_final() => tell(engines, &load).await,
         _ => Ok(()),
     }
+}
+
+async fn postal_codes_changed(engines: &Engines, load: &Load) -> Result<(), WorkError> {
+    if load.entity == LoadEntity::PostalCodes && !load.dry_run {
+        engines.store.rollups.postal_codes_changed().await?;
+    }
+    Ok(())
 }
 
 /// Tells the end of a load that has ended, in case nobody did.

@@ -3,6 +3,7 @@
 //! `http` is the transport and knows no schema, `graphql` the schema and knows no rules, `actions` the rules.
 
 mod actions;
+mod choropleth;
 mod config;
 pub mod cube;
 pub mod graphql;

@@ -127,6 +127,7 @@ async fn start_when_possible(
         datalake: Datalake::new(&config.datalake),
         watch: LoadWatch::new(),
         cube: cube.clone(),
+        maps: Arc::default(),
     };
     let schema = graphql::schema(actions.clone(), deadline);
     let types = Types::from_sdl(&schema.sdl()).expect("the schema writes itself as GraphQL");
@@ -134,7 +135,11 @@ async fn start_when_possible(
         let actions = actions.clone();
         Arc::new(move |request| graphql::prepare(&actions, request))
     };
-    let options = GraphqlOptions { types: Arc::new(types), prepare, versioned: graphql::VERSIONED, ..options };
+    let version = {
+        let cube = cube.clone();
+        Arc::new(move || Some(cube.unique_version()))
+    };
+    let options = GraphqlOptions { types: Arc::new(types), prepare, versioned: graphql::VERSIONED, version, ..options };
     let graphql = graphql_routes(schema, options);
     // Set once: this function is called once.
     let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });

@@ -16,6 +16,7 @@ Query node(id) postalCode(id,code) postalCodes(filter,first,after,last,before) p
 Query paystats(filter,orderBy,first,after,last,before) total(filter) timeSeries(filter,interval,by) byAgeAndGender(filter)
 Query byPostalCode(filter,orderBy,first) stats(filter,groupBy,orderBy,first)
 Query compare(filter,months,against,groupBy,orderBy,first) load(id) loads(filter,first,after) datalake(prefix)
+Query choropleth(filter,simplify,classes,breaks)
 Mutation createPostalCode updatePostalCode deletePostalCode createPaystat updatePaystat deletePaystat startLoad(input)
 Subscription loadProgress(id,afterSeq) loads
 PostalCode id code geojson wkb bbox centroid total timeSeries byAgeAndGender paystats

@@ -30,7 +30,12 @@ impl Counters {
 
     /// Makes a counter that is not there yet: transactions that do so at the same moment would collide.
     pub(super) async fn prepare(&self, name: &str) -> Result<(), StoreError> {
-        let new = doc! { "$setOnInsert": { "value": 0_i64 } };
+        self.prepare_at(name, 0).await
+    }
+
+    /// The same with the number that it starts at.
+    pub(super) async fn prepare_at(&self, name: &str, value: i64) -> Result<(), StoreError> {
+        let new = doc! { "$setOnInsert": { "value": value } };
         self.counters.update_one(doc! { "_id": name }, new).upsert(true).await?;
         Ok(())
     }

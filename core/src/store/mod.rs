@@ -37,9 +37,7 @@ pub use load_chunks::{ChunkState, ChunkSum, Claim, LoadChunk, LoadChunks, Reject
 pub use loads::{LoadFilter, Loads, NewLoad};
 pub use page::{Direction, Key, KeyPart, Page, PageRequest};
 pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
-pub use postal_codes::{
-    DeletedPostalCode, PlacesVersion, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode,
-};
+pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
 pub use provenance::Provenance;
 pub use rejections::{REJECTIONS_KEPT, Rejections};
 pub use rollups::{RollupChanges, RollupEnd, RollupRun, Rollups, Verified};

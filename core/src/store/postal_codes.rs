@@ -75,16 +75,6 @@ pub struct PostalCodeChange {
     pub geometry: Option<Geometry>,
 }
 
-/// Tells one state of all postal codes from another; see [`PostalCodes::places_version`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct PlacesVersion {
-    count: i64,
-    ids: i64,
-    newest_load: i64,
-    loads: i64,
-    lines: i64,
-}
-
 pub(super) const COLLECTION: &str = "postal_codes";
 
 impl PostalCodes {
@@ -241,24 +231,6 @@ impl PostalCodes {
         };
         // A whole country is millions of coordinates.
         tokio::task::spawn_blocking(read).await.map_err(StoreError::failed)?
-    }
-
-    /// A value that is another one after postal codes were loaded, undone, added or removed: their number, and sums over their numbers
-    /// and provenance. It walks over the whole collection, areas included.
-    ///
-    /// What it misses: a second edit of the same postal code before any load is accepted, since both leave the same provenance, and
-    /// changes that happen to cancel each other out in every sum.
-    pub async fn places_version(&self) -> Result<PlacesVersion, StoreError> {
-        let group = doc! { "$group": {
-            "_id": null,
-            "count": { "$sum": 1_i64 },
-            "ids": { "$sum": "$_id" },
-            "newest_load": { "$max": "$written.load" },
-            "loads": { "$sum": "$written.load" },
-            "lines": { "$sum": "$written.line" },
-        } };
-        let mut found = self.codes.aggregate([group]).with_type::<PlacesVersion>().await?;
-        Ok(found.try_next().await?.unwrap_or_default())
     }
 
     /// Adds a postal code; [`StoreError::Duplicate`] if its number or code is taken.

@@ -52,6 +52,8 @@ pub struct Rollups {
 pub struct RollupChanges {
     /// The greatest version.
     pub version: u64,
+    /// The version of the postal codes: it grows when one is made, changed or removed, and when a load of them ends.
+    pub places_version: u64,
     /// The cells of postal codes that changed, each once; none where all its paystats are gone.
     pub changed: Vec<(PostalCodeId, Cells)>,
 }
@@ -116,6 +118,8 @@ struct Packed {
 
 const COLLECTION: &str = "rollups";
 const VERSION: &str = "data_version";
+const EPOCH: &str = "epoch";
+const PLACES_VERSION: &str = "places_version";
 const LOCK: &str = "rollup";
 /// How long a run keeps its right without a sign of life.
 const LEASE: Duration = Duration::from_secs(5);
@@ -145,6 +149,7 @@ impl Rollups {
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
         self.counters.prepare(VERSION).await?;
+        self.counters.prepare_at(EPOCH, (Uuid::new_v4().as_u64_pair().0 >> 2).cast_signed()).await?;
         let free = doc! { "$setOnInsert": { "run": null, "until": null, "invalidated": 0_i64 } };
         self.lock.update_one(doc! { "_id": LOCK }, free).upsert(true).await?;
         let counts = IndexOptions::builder().partial_filter_expression(doc! { "version": { "$gt": 0 } }).build();
@@ -162,8 +167,9 @@ impl Rollups {
     pub async fn changes(&self, since: u64) -> Result<RollupChanges, StoreError> {
         let mut session = self.rollups.client().start_session().snapshot(true).await?;
         let version = self.counters.last_in(VERSION, &mut session).await? as u64;
+        let places_version = self.counters.last_in(PLACES_VERSION, &mut session).await? as u64;
         if version == since {
-            return Ok(RollupChanges { version, changed: Vec::new() });
+            return Ok(RollupChanges { version, places_version, changed: Vec::new() });
         }
         let mut newest: HashMap<i32, (i64, Cells)> = HashMap::new();
         let newer = doc! { "version": { "$gt": since as i64 } };
@@ -175,7 +181,12 @@ impl Rollups {
             }
         }
         let changed = newest.into_iter().map(|(id, (_, cells))| Ok((postal_code_of(id)?, cells)));
-        Ok(RollupChanges { version, changed: changed.collect::<Result<_, StoreError>>()? })
+        Ok(RollupChanges { version, places_version, changed: changed.collect::<Result<_, StoreError>>()? })
+    }
+
+    /// Tells this store from any other one, whose versions mean something else.
+    pub async fn epoch(&self) -> Result<u64, StoreError> {
+        Ok(self.counters.last(EPOCH).await?.cast_unsigned())
     }
 
     /// Returns when the version may have changed. Fails where the database cannot be listened to any more.
@@ -224,8 +235,9 @@ impl Rollups {
         Ok(touched)
     }
 
-    /// Something beside the paystats changed that answers are made from: the postal codes.
-    pub async fn count_up(&self) -> Result<(), StoreError> {
+    /// Notes that postal codes changed, which answers are made from too.
+    pub async fn postal_codes_changed(&self) -> Result<(), StoreError> {
+        self.counters.count_up(PLACES_VERSION).await?;
         self.counters.count_up(VERSION).await
     }
 
@@ -354,7 +366,7 @@ impl Rollups {
     pub async fn make_if_new(&self) -> Result<(), StoreError> {
         if self.counters.last(VERSION).await? == 0 {
             self.verify(true, |_| ()).await?;
-            self.count_up().await?;
+            self.counters.count_up(VERSION).await?;
         }
         Ok(())
     }

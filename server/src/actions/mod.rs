@@ -1,5 +1,6 @@
 //! What the API can do, one file a subject. Resolvers translate and call these; rules live here. Nothing here knows GraphQL.
 
+mod choropleth;
 mod compare;
 mod deadline;
 mod error;
@@ -29,7 +30,7 @@ pub use rejections::RejectedRows;
 pub use stats::{Change, StatsOrder, StatsOrderField, StatsQuestion, StatsRow, stats};
 pub use totals::{Breakdown, Series, TimePoint, by_age_and_gender, sum, time_series};
 
-use crate::{cube::LiveCube, watch::LoadWatch};
+use crate::{choropleth::Maps, cube::LiveCube, watch::LoadWatch};
 
 /// Everything that actions use.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Actions {
     pub datalake: Datalake,
     /// The progress of all loads.
     pub watch: Arc<LoadWatch>,
+    /// The areas of postal codes, drawn for maps.
+    pub maps: Arc<Maps>,
     /// What all paystats add up to.
     pub cube: Arc<LiveCube>,
 }
@@ -55,7 +58,7 @@ impl Actions {
 
     /// The same for a change of postal codes, which answers are made from too.
     async fn postal_codes_changed(&self) {
-        if let Err(error) = self.engines.store.rollups.count_up().await {
+        if let Err(error) = self.engines.store.rollups.postal_codes_changed().await {
             warn!(%error, "that postal codes changed was not noted");
         }
         self.catch_up().await;

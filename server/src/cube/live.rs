@@ -3,7 +3,10 @@
 //! A change stream rings when the store's version changes; then what changed since the cube's own version is read, of one moment, and put
 //! into the next snapshot. So nothing is lost with a stream that ends, or that starts anew: the first look after it finds all of it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use futures_util::StreamExt;
 use paystats_core::{
@@ -19,6 +22,8 @@ use super::Cube;
 pub struct LiveCube {
     store: Store,
     now: watch::Sender<Arc<Cube>>,
+    places_version: AtomicU64,
+    epoch: u64,
     /// One reads at a time; who waited finds most of it done.
     reading: Mutex<()>,
 }
@@ -27,7 +32,14 @@ impl LiveCube {
     /// The cube of a store as it is now.
     pub async fn build(store: Store) -> Result<Self, StoreError> {
         store.rollups.make_if_new().await?;
-        let live = Self { store, now: watch::Sender::new(Arc::new(Cube::new(0))), reading: Mutex::default() };
+        let epoch = store.rollups.epoch().await?;
+        let live = Self {
+            store,
+            now: watch::Sender::new(Arc::new(Cube::new(0))),
+            epoch,
+            places_version: AtomicU64::default(),
+            reading: Mutex::default(),
+        };
         live.catch_up().await?;
         Ok(live)
     }
@@ -35,6 +47,16 @@ impl LiveCube {
     /// The newest snapshot.
     pub fn now(&self) -> Arc<Cube> {
         self.now.borrow().clone()
+    }
+
+    /// The version of the postal codes: another one once any of them has changed.
+    pub fn places_version(&self) -> u64 {
+        self.places_version.load(Ordering::Relaxed)
+    }
+
+    /// The version of the newest snapshot as a number that no other state, of this store or another one, has.
+    pub fn unique_version(&self) -> u64 {
+        self.epoch.wrapping_add(self.now.borrow().version())
     }
 
     /// Hears of new snapshots.
@@ -55,6 +77,7 @@ impl LiveCube {
         if base.version() == 0 {
             changes = self.store.rollups.changes(0).await?;
         }
+        self.places_version.store(changes.places_version, Ordering::Relaxed);
         let next = tokio::task::spawn_blocking(move || base.with(changes.version, changes.changed)).await;
         let next = next.map_err(StoreError::failed)?;
         self.now.send_replace(Arc::new(next));

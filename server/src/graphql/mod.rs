@@ -1,6 +1,7 @@
 //! The API: types of the domain as GraphQL. Resolvers read arguments, call one action, and map its result.
 
 mod batch;
+mod choropleth;
 mod compare;
 mod connection;
 mod datalake;
@@ -34,6 +35,7 @@ pub struct Query(
     postal_code::PostalCodeQuery,
     paystat::PaystatQuery,
     totals::TotalsQuery,
+    choropleth::ChoroplethQuery,
     stats::StatsQuery,
     compare::CompareQuery,
     load::LoadQuery,

@@ -1,9 +1,13 @@
 //! Scalars that JSON has no exact form for.
 
-use std::fmt::Display;
+use std::{borrow::Cow, fmt::Display};
 
-use async_graphql::{InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use async_graphql::{
+    ContextSelectionSet, InputValueError, InputValueResult, Number, OutputType, Positioned, Scalar, ScalarType,
+    ServerError, ServerResult, Value, parser::types::Field, registry::Registry,
+};
 use paystats_core::domain;
+use serde_json::value::RawValue;
 
 /// An exact amount.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +93,24 @@ impl ScalarType for GeoJSON {
 
     fn to_value(&self) -> Value {
         Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
+/// GeoJSON that is text already, and goes into the answer as it is: a large map would take longer as a tree of values.
+#[derive(Clone, Debug)]
+pub struct GeoJSONText(pub Box<RawValue>);
+
+impl OutputType for GeoJSONText {
+    fn type_name() -> Cow<'static, str> {
+        <GeoJSON as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <GeoJSON as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        async_graphql::to_value(&self.0).map_err(|error| ServerError::new(error.to_string(), Some(field.pos)))
     }
 }
 
