@@ -12,7 +12,7 @@ HAS_NODE := $(shell npm --version >/dev/null 2>&1 && node -p '(([a, b]) => a > 2
 NO_NODE := Node.js 20.19 or newer is not here
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture lint fmt engines web schema bench-load clean
+.PHONY: help run test torture lint fmt engines web schema bench-ask bench-load clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,9 @@ endif
 schema: ## Write schema.graphql
 	cargo run --quiet -p paystats-server --bin schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
+
+bench-ask: engines ## Measure questions about totals; ROWS=10000000 for more data
+	cargo run --release -p paystats-bench --bin bench-ask -- --rows $(or $(ROWS),2000000)
 
 bench-load: engines ## Measure loads beside insert_many; ROWS=10000000 for a larger file
 	cargo run --release -p paystats-bench --bin bench-load -- --rows $(or $(ROWS),2000000)

@@ -33,8 +33,16 @@ pub struct Bed {
 /// A database and streams that nothing else uses.
 pub struct Place {
     pub config: Config,
-    engines: Engines,
+    pub engines: Engines,
     client: mongodb::Client,
+}
+
+/// A load that has succeeded.
+pub struct Loaded {
+    pub counts: Counts,
+    pub seconds: f64,
+    /// The part of it in which its totals were added up.
+    pub roll_up_seconds: f64,
 }
 
 impl Bed {
@@ -76,7 +84,7 @@ impl Place {
     }
 
     /// Loads a source; the time runs from its acceptance to its end.
-    pub async fn load(&self, entity: LoadEntity, source: &str) -> Result<(Counts, f64)> {
+    pub async fn load(&self, entity: LoadEntity, source: &str) -> Result<Loaded> {
         let Engines { store, bus } = &self.engines;
         let found = Datalake::new(&self.config.datalake).head(source).await?;
         let mut events = bus.load_events().await?.events;
@@ -84,13 +92,22 @@ impl Place {
         let load = store.loads.insert(NewLoad::of(entity, found)).await?;
         bus.publish_work(Work::Plan { load: load.id }).await?;
         store.loads.set_published(load.id).await?;
+        let mut roll_up = None;
         while let Some(event) = events.next().await {
             let (id, event) = event?;
-            if let (true, LoadEvent::Finished { progress }) = (id == load.id, event.event) {
-                if progress.state != LoadState::Succeeded {
-                    bail!("{source}: {}", progress.error.unwrap_or_default());
+            match event.event {
+                LoadEvent::RollingUp if id == load.id => roll_up = Some(Instant::now()),
+                LoadEvent::Finished { progress } if id == load.id => {
+                    if progress.state != LoadState::Succeeded {
+                        bail!("{source}: {}", progress.error.unwrap_or_default());
+                    }
+                    return Ok(Loaded {
+                        counts: progress.counts,
+                        seconds: start.elapsed().as_secs_f64(),
+                        roll_up_seconds: roll_up.map_or(0.0, |start| start.elapsed().as_secs_f64()),
+                    });
                 }
-                return Ok((progress.counts, start.elapsed().as_secs_f64()));
+                _ => {}
             }
         }
         bail!("the events ended before the load of {source}")

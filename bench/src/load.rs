@@ -22,7 +22,10 @@ use clap::Parser;
 use paystats_core::load::LoadEntity;
 use paystats_standalone::demo::Dataset;
 
-use crate::{bed::Bed, loader::LoaderProcess};
+use crate::{
+    bed::{Bed, Loaded},
+    loader::LoaderProcess,
+};
 
 /// Measures loads beside `insert_many` of the same documents.
 #[derive(Parser)]
@@ -87,7 +90,8 @@ async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) ->
     place.load(LoadEntity::PostalCodes, "postal_codes.csv").await?;
     let mut rates = Vec::new();
     for source in ["paystats.csv", "paystats.csv", "changed.csv"] {
-        let (counts, seconds) = place.load(LoadEntity::Paystats, source).await?;
+        let Loaded { counts, seconds, roll_up_seconds } = place.load(LoadEntity::Paystats, source).await?;
+        println!("{source}: {seconds:.2} s, of which the roll-up {roll_up_seconds:.2} s");
         ensure!(counts.read() == rows && counts.rejected == 0, "{source}: {counts:?} instead of {rows} rows");
         rates.push(rows as f64 / seconds);
     }

@@ -144,7 +144,7 @@ async fn start_when_possible(
     // Set once: this function is called once.
     let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });
     info!("server is ready");
-    tokio::join!(actions.watch.read(&engines), outbox::publish_forgotten(&actions), cube.follow());
+    tokio::join!(actions.watch.read(&engines, &cube), outbox::publish_forgotten(&actions), cube.follow());
 }
 
 async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Response {

@@ -603,6 +603,23 @@ fn a_server_that_waits_for_its_engines_is_told_so() {
     assert!(said.starts_with("paystats: the server is not ready: it waits for MongoDB or NATS"), "{said}");
 }
 
+#[tokio::test]
+async fn totals_are_verified_where_the_database_is_named() {
+    let refused = paystats().arg("verify").output().unwrap();
+    assert!(!refused.status.success());
+    assert_eq!(String::from_utf8(refused.stderr).unwrap(), "paystats: PAYSTATS_MONGODB_URI is not set\n");
+
+    let folder = tempdir().unwrap();
+    let mongod = Mongod::start(folder.path(), None).await.unwrap();
+    let mut verify = paystats();
+    verify.arg("verify").env("PAYSTATS_MONGODB_URI", mongod.uri());
+    let verified = verify.output().unwrap();
+    assert!(verified.status.success());
+    let told = String::from_utf8(verified.stdout).unwrap();
+    assert_eq!(told, "the totals of all 0 postal codes are what their paystats add up to\n");
+    mongod.stop().await.unwrap();
+}
+
 #[test]
 fn generated_files_are_the_same_for_a_seed_and_are_not_replaced_unasked() {
     let folder = tempdir().unwrap();

@@ -154,6 +154,7 @@ impl TestBed {
     pub async fn insert_postal_codes(&self, count: i32) -> Vec<PostalCodeId> {
         let codes: Vec<_> = (1..=count).map(|id| (1, sources::postal_code(id))).collect();
         self.write_rows(0, &codes, false).await;
+        self.store().rollups.postal_codes_changed().await.unwrap();
         codes.into_iter().map(|(_, code)| code.id).collect()
     }
 

@@ -15,7 +15,7 @@ use paystats_core::{
 };
 use paystats_standalone::demo::Dataset;
 use paystats_tests::{
-    RandomFilter, RunningServer, TestBed,
+    RandomFilter, RunningServer, TestBed, eventually,
     sources::{paystat, paystats, postal_code, postal_code_row, postal_codes, random_paystats, square},
 };
 use serde_json::{Value, json};
@@ -269,7 +269,11 @@ async fn without_postal_codes_the_map_is_empty() {
     });
     assert_eq!(map(&server, json!({})).await, expected);
     bed.insert_postal_codes(1).await;
-    assert_eq!(features(&map(&server, json!({})).await).len(), 1);
+    eventually("the postal code on the map", async || match features(&map(&server, json!({})).await).len() {
+        1 => Ok(()),
+        other => Err(other),
+    })
+    .await;
     assert_eq!(map(&server, json!({ "filter": { "postalCodes": ["99999"] } })).await, expected);
 }
 

@@ -12,6 +12,7 @@ mod rejections;
 mod retry;
 mod run;
 mod undo;
+mod verify;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -23,6 +24,7 @@ use clap::{
 
 use self::{
     cancel::Cancel, generate::Generate, load::Load, loads::Loads, rejections::Rejections, retry::Retry, undo::Undo,
+    verify::Verify,
 };
 
 /// Card payments by place, month, age and gender: a GraphQL API with its loader, on one machine.
@@ -62,6 +64,10 @@ enum Command {
     Loads(Loads),
     /// List the rows that a load refused, and why
     Rejections(Rejections),
+    /// Hold the totals that answers are made from against the paystats in MongoDB, which PAYSTATS_MONGODB_URI names
+    ///
+    /// Exits with 0 if all are right or, with --repair, were mended; with 1 if some are wrong.
+    Verify(Verify),
     /// Write made-up files to load: postal_codes.csv and paystats.csv
     Generate(Generate),
     /// Do something with the engines alone, mongod and nats-server
@@ -92,6 +98,7 @@ impl Cli {
             Command::Undo(undo) => undo.run().await.map_err(api::explained),
             Command::Loads(loads) => loads.run().await.map_err(api::explained),
             Command::Rejections(rejections) => rejections.run().await.map_err(api::explained),
+            Command::Verify(verify) => verify.run().await,
             Command::Generate(generate) => generate.run(),
             Command::Engines(EnginesCommand::Exec { command }) => engines_exec::exec(&command).await,
         }
@@ -102,7 +109,8 @@ impl Cli {
 const ENTITIES: &[&str] = &["postal-codes", "paystats"];
 
 /// The API's `LoadState` as it is written here.
-const STATES: &[&str] = &["queued", "planning", "loading", "reverting", "succeeded", "failed", "cancelled", "undone"];
+const STATES: &[&str] =
+    &["queued", "planning", "loading", "rolling-up", "reverting", "succeeded", "failed", "cancelled", "undone"];
 
 /// The API's `OnReject` as it is written here.
 const ON_REJECT: &[&str] = &["skip", "abort"];

@@ -48,7 +48,9 @@ impl Model {
 
     fn take_back(&mut self, load: i64) {
         self.counted.remove(&load);
-        self.rows.values_mut().for_each(|row| drop(row.brought.remove(&load)));
+        for row in self.rows.values_mut() {
+            row.brought.remove(&load);
+        }
     }
 
     /// What counts, by postal code, month and people.
