@@ -29,7 +29,7 @@ export const WATCH_LOAD = `subscription WatchLoad($id: ID!) {
   loadProgress(id: $id) { seq state rowsRead rowsInserted rowsRejected fraction }
 }`;
 
-const SUCCESSFUL_LIFE = ["QUEUED", "PLANNING", "LOADING", "SUCCEEDED"];
+const SUCCESSFUL_LIFE = ["QUEUED", "PLANNING", "LOADING", "ROLLING_UP", "SUCCEEDED"];
 
 export function webSocketClient(paystats: Paystats): Client {
   return createClient({ url: paystats.webSocketUrl, webSocketImpl: WebSocket, retryAttempts: 0 });

@@ -49,4 +49,5 @@ export const askOverview = () => ask<Overview>(OVERVIEW);
 export const isEmpty = ({ total, postalCodes }: Overview) => total.count === 0 && postalCodes.totalCount === 0;
 
 /** Whether its state changes by itself. */
-export const isRunning = ({ state }: Load) => ["QUEUED", "PLANNING", "LOADING", "ROLLING_UP", "REVERTING"].includes(state);
+export const isRunning = ({ state }: Load) =>
+  ["QUEUED", "PLANNING", "LOADING", "ROLLING_UP", "REVERTING"].includes(state);
