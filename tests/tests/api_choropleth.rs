@@ -298,11 +298,19 @@ async fn a_changed_postal_code_is_in_the_next_answer() {
 
     let load = bed.load(LoadEntity::PostalCodes, postal_codes([postal_code_row(&postal_code(11))])).await;
     assert_eq!(load.state, LoadState::Succeeded);
-    assert_eq!(bbox().await, json!([-4.0, 40.0, -3.75, 40.15]));
+    // The server hears of the end of a load a moment after it.
+    eventually("the loaded postal code on the map", async || match bbox().await {
+        bbox if bbox == json!([-4.0, 40.0, -3.75, 40.15]) => Ok(()),
+        other => Err(other),
+    })
+    .await;
     let load = bed.load(LoadEntity::Paystats, paystats(["2.5,2015-01-01,<=24,F,11,1"])).await;
     assert_eq!(load.state, LoadState::Succeeded);
-    let answer = map(&server, json!({ "filter": { "postalCodes": ["28011"] } })).await;
-    assert_eq!(answer["total"], json!({ "amount": "2.5", "count": 1 }));
+    eventually("the loaded paystat on the map", async || {
+        let answer = map(&server, json!({ "filter": { "postalCodes": ["28011"] } })).await;
+        if answer["total"] == json!({ "amount": "2.5", "count": 1 }) { Ok(()) } else { Err(answer) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
