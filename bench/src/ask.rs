@@ -5,12 +5,10 @@
 //! stay open, one and thirty-two at once; shown are medians over the runs.
 
 mod bed;
-mod loader;
+mod process;
 mod server;
 
 use std::{
-    fs::File,
-    io::BufWriter,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,11 +19,10 @@ use paystats_core::{
     domain::{Dimension, PaystatScope},
     load::LoadEntity,
 };
-use paystats_standalone::demo::Dataset;
 
 use crate::{
     bed::Bed,
-    loader::LoaderProcess,
+    process::Process,
     server::{ServerProcess, request},
 };
 
@@ -43,8 +40,6 @@ struct Options {
     seconds: f64,
 }
 
-const MONTHS: u32 = 76;
-const ROWS_A_POSTAL_CODE: u64 = MONTHS as u64 * 12;
 const CONNECTIONS: [usize; 2] = [1, 32];
 
 /// What is asked for, many times: each time another question of the list.
@@ -63,18 +58,10 @@ struct Speed {
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let postal_codes = u32::try_from(options.rows.div_ceil(ROWS_A_POSTAL_CODE)).context("--rows is too large")?;
-    let rows = u64::from(postal_codes) * ROWS_A_POSTAL_CODE;
     let bed = Bed::start().await?;
-    let create = |name: &str| {
-        Ok::<_, anyhow::Error>(BufWriter::with_capacity(1 << 20, File::create(bed.datalake().join(name))?))
-    };
-    let dataset = Dataset::new(1, postal_codes, MONTHS)?;
-    dataset.write_postal_codes(create("postal_codes.csv")?)?;
-    dataset.write_paystats(create("paystats.csv")?)?;
-
+    let (postal_codes, rows) = bed.generate(options.rows)?;
     let place = bed.place().await?;
-    let loader = LoaderProcess::start(&place.config)?;
+    let loader = Process::loader(&place.config)?;
     place.load(LoadEntity::PostalCodes, "postal_codes.csv").await?;
     let (replica, _) = ServerProcess::start(&place.config).await?;
     let loaded = place.load(LoadEntity::Paystats, "paystats.csv").await?;
@@ -86,7 +73,7 @@ async fn main() -> Result<()> {
     }
     let behind = told.elapsed();
     ensure!(loaded.counts.inserted == rows, "{:?} instead of {rows} rows", loaded.counts);
-    let peak = loader.peak_bytes()? as f64 / 1_048_576.0;
+    let peak = loader.mebibytes("VmHWM")?;
     drop((loader, replica));
 
     let (server, ready) = ServerProcess::start(&place.config).await?;
@@ -97,7 +84,7 @@ async fn main() -> Result<()> {
         loaded.seconds, loaded.roll_up_seconds
     );
     println!("from the end of the load to its total on a server: {:.0} ms", behind.as_secs_f64() * 1e3);
-    let resident = server.resident_bytes()? as f64 / 1_048_576.0;
+    let resident = server.process.mebibytes("VmRSS")?;
     println!("server: ready {:.2} s after its start, {resident:.0} MiB resident", ready.as_secs_f64());
 
     let questions = questions(postal_codes);
@@ -122,7 +109,7 @@ async fn main() -> Result<()> {
         );
     }
     show_pipelines(&place, &speeds, &questions).await?;
-    println!("\nserver after that: {:.0} MiB resident", server.resident_bytes()? as f64 / 1_048_576.0);
+    println!("\nserver after that: {:.0} MiB resident", server.process.mebibytes("VmRSS")?);
     drop(server);
     place.remove().await?;
     bed.stop().await

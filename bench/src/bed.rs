@@ -1,8 +1,9 @@
 //! What a benchmark runs on: engines of its own, a data lake, and a fresh database and fresh streams for each part.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    fs::{self, File},
+    io::BufWriter,
+    path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -17,11 +18,14 @@ use paystats_core::{
     load::{Counts, LoadEntity, LoadEvent, LoadState},
     store::{NewLoad, Store},
 };
-use paystats_standalone::engines::LocalEngines;
+use paystats_standalone::{demo::Dataset, engines::LocalEngines};
 use tempfile::TempDir;
 
 /// What mongod may cache, in GB.
 const CACHE_GB: f64 = 4.0;
+
+const MONTHS: u32 = 76;
+const ROWS_A_POSTAL_CODE: u64 = MONTHS as u64 * 12;
 
 /// Engines and a data lake.
 pub struct Bed {
@@ -53,8 +57,26 @@ impl Bed {
         Ok(Self { engines, folder, places: AtomicU32::new(0) })
     }
 
-    pub fn datalake(&self) -> PathBuf {
+    fn datalake(&self) -> PathBuf {
         self.folder.path().join("datalake")
+    }
+
+    /// Writes `postal_codes.csv` and `paystats.csv` with about this many rows. Gives the number of postal codes and the exact one of rows.
+    pub fn generate(&self, rows: u64) -> Result<(u32, u64)> {
+        let postal_codes = u32::try_from(rows.div_ceil(ROWS_A_POSTAL_CODE)).context("--rows is too large")?;
+        Dataset::new(1, postal_codes, MONTHS)?.write_postal_codes(self.create("postal_codes.csv")?)?;
+        self.generate_paystats("paystats.csv", 1, postal_codes)?;
+        Ok((postal_codes, u64::from(postal_codes) * ROWS_A_POSTAL_CODE))
+    }
+
+    /// Writes a file of paystats; of another seed, every amount is another one.
+    pub fn generate_paystats(&self, name: &str, seed: u64, postal_codes: u32) -> Result<()> {
+        Dataset::new(seed, postal_codes, MONTHS)?.write_paystats(self.create(name)?)?;
+        Ok(())
+    }
+
+    fn create(&self, name: &str) -> Result<BufWriter<File>> {
+        Ok(BufWriter::with_capacity(1 << 20, File::create(self.datalake().join(name))?))
     }
 
     pub async fn place(&self) -> Result<Place> {
@@ -118,10 +140,4 @@ impl Place {
         self.client.shutdown().await;
         Ok(())
     }
-}
-
-/// The folder of this program, where Cargo also puts the loader.
-pub fn programs() -> Result<PathBuf> {
-    let program = std::env::current_exe()?;
-    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
 }

@@ -13,18 +13,15 @@
 
 mod bed;
 mod ceiling;
-mod loader;
+mod process;
 
-use std::{fs::File, io::BufWriter, path::Path};
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use paystats_core::load::LoadEntity;
-use paystats_standalone::demo::Dataset;
 
 use crate::{
     bed::{Bed, Loaded},
-    loader::LoaderProcess,
+    process::Process,
 };
 
 /// Measures loads beside `insert_many` of the same documents.
@@ -41,9 +38,6 @@ struct Options {
     loaders: usize,
 }
 
-const MONTHS: u32 = 76;
-const ROWS_A_POSTAL_CODE: u64 = MONTHS as u64 * 12;
-
 /// Rows a second of each part of a run.
 #[derive(Clone, Copy, Debug)]
 struct Run {
@@ -52,16 +46,15 @@ struct Run {
     fresh: f64,
     again: f64,
     changed: f64,
-    peak_bytes: u64,
+    peak_mebibytes: f64,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let postal_codes = u32::try_from(options.rows.div_ceil(ROWS_A_POSTAL_CODE)).context("--rows is too large")?;
     let bed = Bed::start().await?;
-    write_files(&bed.datalake(), postal_codes)?;
-    let rows = u64::from(postal_codes) * ROWS_A_POSTAL_CODE;
+    let (postal_codes, rows) = bed.generate(options.rows)?;
+    bed.generate_paystats("changed.csv", 2, postal_codes)?;
     let shape = ceiling::search(&bed).await?;
     println!(
         "{rows} rows, {} loader(s); ceiling by batches of {} on {} connections",
@@ -85,8 +78,7 @@ async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) ->
     let ceiling = ceiling::measure(bed, rows, shape).await?;
     let in_transactions = ceiling::measure(bed, rows, ceiling::OF_LOADS).await?;
     let place = bed.place().await?;
-    let processes: Vec<LoaderProcess> =
-        (0..loaders).map(|_| LoaderProcess::start(&place.config)).collect::<Result<_>>()?;
+    let processes: Vec<Process> = (0..loaders).map(|_| Process::loader(&place.config)).collect::<Result<_>>()?;
     place.load(LoadEntity::PostalCodes, "postal_codes.csv").await?;
     let mut rates = Vec::new();
     for source in ["paystats.csv", "paystats.csv", "changed.csv"] {
@@ -95,22 +87,11 @@ async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) ->
         ensure!(counts.read() == rows && counts.rejected == 0, "{source}: {counts:?} instead of {rows} rows");
         rates.push(rows as f64 / seconds);
     }
-    let peak_bytes = processes.iter().map(LoaderProcess::peak_bytes).collect::<Result<Vec<_>>>()?;
+    let peaks = processes.iter().map(|loader| loader.mebibytes("VmHWM")).collect::<Result<Vec<_>>>()?;
     drop(processes);
     place.remove().await?;
-    let peak_bytes = peak_bytes.into_iter().max().unwrap_or_default();
-    Ok(Run { ceiling, in_transactions, fresh: rates[0], again: rates[1], changed: rates[2], peak_bytes })
-}
-
-/// The file, and one in which every amount differs.
-fn write_files(datalake: &Path, postal_codes: u32) -> Result<()> {
-    let create =
-        |name: &str| Ok::<_, anyhow::Error>(BufWriter::with_capacity(1 << 20, File::create(datalake.join(name))?));
-    let dataset = Dataset::new(1, postal_codes, MONTHS)?;
-    dataset.write_postal_codes(create("postal_codes.csv")?)?;
-    dataset.write_paystats(create("paystats.csv")?)?;
-    Dataset::new(2, postal_codes, MONTHS)?.write_paystats(create("changed.csv")?)?;
-    Ok(())
+    let peak_mebibytes = peaks.into_iter().fold(0.0, f64::max);
+    Ok(Run { ceiling, in_transactions, fresh: rates[0], again: rates[1], changed: rates[2], peak_mebibytes })
 }
 
 fn show(runs: &[Run]) {
@@ -133,5 +114,5 @@ fn show(runs: &[Run]) {
     ] {
         println!("| {name} | {rate:.0} | {:.0} % |", share * 100.0);
     }
-    println!("\nloader's peak resident memory: {:.0} MiB", median(|run| run.peak_bytes as f64) / 1_048_576.0);
+    println!("\nloader's peak resident memory: {:.0} MiB", median(|run| run.peak_mebibytes));
 }

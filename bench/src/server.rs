@@ -1,28 +1,23 @@
 //! The server that is measured, as a process of its own, and questions to it over connections that stay open.
 
 use std::{
-    fs,
     net::TcpListener,
-    process::{Child, Command},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use paystats_core::config::Config;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::bed::programs;
+use crate::process::Process;
 
 /// Runs until it is dropped.
 pub struct ServerProcess {
-    child: Child,
+    /// The process.
+    pub process: Process,
     port: u16,
 }
 
@@ -31,17 +26,9 @@ impl ServerProcess {
     pub async fn start(config: &Config) -> Result<(Self, Duration)> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let start = Instant::now();
-        let child = Command::new(programs()?.join("server-under-bench"))
-            .env("PAYSTATS_HTTP_ADDR", format!("127.0.0.1:{port}"))
-            .env("PAYSTATS_MONGODB_URI", config.store.uri.expose())
-            .env("PAYSTATS_DATABASE", &config.store.database)
-            .env("PAYSTATS_NATS_URL", config.bus.url.expose())
-            .env("PAYSTATS_NATS_PREFIX", &config.bus.prefix)
-            .env("PAYSTATS_DATALAKE", config.datalake.root.to_string())
-            .env("PAYSTATS_LOG", "warn")
-            .spawn()
-            .context("starting the server")?;
-        let server = Self { child, port };
+        let address = format!("127.0.0.1:{port}");
+        let process = Process::start("server-under-bench", config, &[("PAYSTATS_HTTP_ADDR", address)])?;
+        let server = Self { process, port };
         while !server.is_ready().await {
             ensure!(start.elapsed() < Duration::from_secs(120), "the server is not ready");
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -58,22 +45,6 @@ impl ServerProcess {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         stream.set_nodelay(true)?;
         Ok(Connection { stream, read: Vec::new() })
-    }
-
-    /// The memory that it has resident now.
-    pub fn resident_bytes(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
-        Ok(kib * 1024)
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
-        let _ = self.child.wait();
     }
 }
 

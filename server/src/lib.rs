@@ -5,7 +5,7 @@
 mod actions;
 mod choropleth;
 mod config;
-pub mod cube;
+mod cube;
 pub mod graphql;
 pub mod http;
 mod outbox;

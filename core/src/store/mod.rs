@@ -11,6 +11,7 @@ mod error;
 mod load_batches;
 mod load_chunks;
 mod loads;
+mod packed_cells;
 mod page;
 mod paystats;
 mod postal_codes;

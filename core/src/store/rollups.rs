@@ -18,7 +18,7 @@ use std::{
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
     ClientSession, Collection, Database, IndexModel,
-    bson::{Binary, Bson, Document, doc, spec::BinarySubtype},
+    bson::{Binary, Bson, Document, doc},
     error::Error,
     options::IndexOptions,
 };
@@ -27,11 +27,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    BATCH_SIZE, LoadSession, Loads, StoreError, counted::Counted, counters::Counters, load_batches::failed,
-    paystats::postal_code_of, session::end_sessions,
+    BATCH_SIZE, LoadSession, Loads, StoreError,
+    counted::Counted,
+    counters::Counters,
+    load_batches::failed,
+    packed_cells::{pack, unpack},
+    paystats::postal_code_of,
+    session::end_sessions,
 };
 use crate::{
-    domain::{Amount, Cells, Month, PostalCodeId},
+    domain::{Cells, PostalCodeId},
     load::{Load, LoadState, Progress},
 };
 
@@ -106,14 +111,6 @@ struct LockDocument {
     sessions: Vec<Document>,
     /// How often an edit took away what a run had added up.
     invalidated: i64,
-}
-
-/// The cells of a document as they are written: months from `first` on, `scale` decimals.
-#[derive(Serialize, Deserialize)]
-struct Packed {
-    first: u16,
-    scale: u8,
-    cells: Vec<(i128, u32)>,
 }
 
 const COLLECTION: &str = "rollups";
@@ -534,79 +531,4 @@ impl Check<'_> {
 /// What a step of an update sets that gives the right to a run for a while.
 fn hold(run: &str, lease: Duration) -> Document {
     doc! { "run": run, "until": { "$add": ["$$NOW", lease.as_millis() as i64] } }
-}
-
-fn pack(cells: &Cells) -> Result<Binary, StoreError> {
-    let mut scale = 0;
-    for &units in cells.units() {
-        while units % unit_of(scale) != 0 {
-            scale += 1;
-        }
-    }
-    let unit = unit_of(scale);
-    let packed = Packed {
-        first: cells.first_month().map_or(0, Month::index),
-        scale,
-        cells: cells.units().iter().map(|units| units / unit).zip(cells.counts().iter().copied()).collect(),
-    };
-    let bytes = postcard::to_allocvec(&packed).map_err(|error| corrupt(&error))?;
-    Ok(Binary { subtype: BinarySubtype::Generic, bytes })
-}
-
-fn unpack(binary: &Binary) -> Result<Cells, StoreError> {
-    let packed: Packed = postcard::from_bytes(&binary.bytes).map_err(|error| corrupt(&error))?;
-    if packed.cells.is_empty() {
-        return Ok(Cells::default());
-    }
-    let unreadable = || StoreError::Corrupt { collection: COLLECTION, reason: "cells are not cells".to_owned() };
-    let unit = (u32::from(packed.scale) <= Amount::DECIMALS).then(|| unit_of(packed.scale)).ok_or_else(unreadable)?;
-    let units = packed.cells.iter().map(|(scaled, _)| scaled.checked_mul(unit)).collect::<Option<_>>();
-    let counts = packed.cells.iter().map(|(_, count)| *count).collect();
-    let first = Month::from_index(packed.first).ok_or_else(unreadable)?;
-    Cells::from_parts(first, units.ok_or_else(unreadable)?, counts).map_err(|error| corrupt(&error))
-}
-
-/// Units of 10^-16 in one of 10^-scale.
-fn unit_of(scale: u8) -> i128 {
-    10_i128.pow(Amount::DECIMALS - u32::from(scale))
-}
-
-fn corrupt(error: &dyn std::error::Error) -> StoreError {
-    StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{AgeGroup, Gender, Total};
-
-    #[test]
-    fn cells_are_packed_small_and_come_back_as_they_were() {
-        let mut cells = Cells::default();
-        for (month, amount) in [("2015-01", "69731.3602"), ("2015-02", "-0.00001"), ("2021-04", "120")] {
-            let total = Total { amount: amount.parse().unwrap(), count: 1 };
-            cells.add(month.parse().unwrap(), AgeGroup::From45To54, Gender::F, total).unwrap();
-        }
-        let packed = pack(&cells).unwrap();
-        assert!(packed.bytes.len() < 3 * cells.units().len(), "{} bytes", packed.bytes.len());
-        assert_eq!(unpack(&packed).unwrap(), cells);
-        let fine = Total { amount: "0.0000000000000001".parse().unwrap(), count: 7 };
-        cells.add(Month::LAST, AgeGroup::Under25, Gender::M, fine).unwrap();
-        assert_eq!(unpack(&pack(&cells).unwrap()).unwrap(), cells);
-        assert_eq!(unpack(&pack(&Cells::default()).unwrap()).unwrap(), Cells::default());
-    }
-
-    #[test]
-    fn what_is_no_cells_is_refused() {
-        for packed in [
-            Packed { first: u16::MAX, scale: 0, cells: vec![(1, 1); 12] },
-            Packed { first: 0, scale: 17, cells: vec![(1, 1); 12] },
-            Packed { first: 0, scale: 0, cells: vec![(1, 1); 11] },
-            Packed { first: 0, scale: 0, cells: vec![(i128::MAX, 1); 12] },
-        ] {
-            let bytes = postcard::to_allocvec(&packed).unwrap();
-            assert!(unpack(&Binary { subtype: BinarySubtype::Generic, bytes }).is_err());
-        }
-        assert!(unpack(&Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2, 3] }).is_err());
-    }
 }

@@ -67,14 +67,14 @@ impl LiveCube {
     /// Takes in all that is in the store by now.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
-        let known = self.now();
-        let mut changes = self.store.rollups.changes(known.version()).await?;
-        if changes.version == known.version() {
+        let mut base = self.now();
+        let mut changes = self.store.rollups.changes(base.version()).await?;
+        if changes.version == base.version() {
             return Ok(());
         }
         // A store that is behind is another one: it was restored, or made anew.
-        let base = if changes.version < known.version() { Arc::new(Cube::new(0)) } else { known };
-        if base.version() == 0 {
+        if changes.version < base.version() {
+            base = Arc::new(Cube::new(0));
             changes = self.store.rollups.changes(0).await?;
         }
         self.places_version.store(changes.places_version, Ordering::Relaxed);

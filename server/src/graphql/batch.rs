@@ -134,10 +134,12 @@ pub fn totals_of(
     let is_in = scope.postal_code_ids.as_ref().is_none_or(|ids| ids.contains(&id));
     let ids = if is_in { vec![id] } else { Vec::new() };
     let of_one = PaystatScope {
-        postal_code_ids: Some(ids),
+        from: scope.from,
+        to: scope.to,
         ages: scope.ages.clone(),
         genders: scope.genders.clone(),
-        ..PaystatScope { from: scope.from, to: scope.to, ..PaystatScope::default() }
+        postal_code_ids: Some(ids),
+        ..PaystatScope::default()
     };
     totals(context, &of_one, by)
 }
