@@ -8,6 +8,7 @@ mod config;
 mod cube;
 pub mod graphql;
 pub mod http;
+mod memory;
 mod outbox;
 mod serve;
 mod watch;

@@ -22,9 +22,9 @@ use tracing::{info, warn};
 use crate::{
     ServerConfig,
     actions::{ActionError, Actions, Deadline, RejectedRows},
-    cube::LiveCube,
     graphql,
     http::{GraphqlOptions, Types, graphql_routes, health_routes, page_routes, refusal, rejections_csv_routes},
+    memory::Memory,
     outbox,
     watch::LoadWatch,
 };
@@ -121,12 +121,12 @@ async fn start_when_possible(
     ready: Arc<OnceLock<Ready>>,
 ) {
     let engines = Engines::connect(store, &config).await;
-    let cube = Arc::new(wait_for("the totals in memory", || LiveCube::build(engines.store.clone())).await);
+    let memory = Arc::new(wait_for("the totals in memory", || Memory::build(engines.store.clone())).await);
     let actions = Actions {
         engines: engines.clone(),
         datalake: Datalake::new(&config.datalake),
         watch: LoadWatch::new(),
-        cube: cube.clone(),
+        memory: memory.clone(),
         maps: Arc::default(),
     };
     let schema = graphql::schema(actions.clone(), deadline);
@@ -136,15 +136,15 @@ async fn start_when_possible(
         Arc::new(move |request| graphql::prepare(&actions, request))
     };
     let version = {
-        let cube = cube.clone();
-        Arc::new(move || Some(cube.unique_version()))
+        let memory = memory.clone();
+        Arc::new(move || Some(memory.unique_version()))
     };
     let options = GraphqlOptions { types: Arc::new(types), prepare, versioned: graphql::VERSIONED, version, ..options };
     let graphql = graphql_routes(schema, options);
     // Set once: this function is called once.
     let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });
     info!("server is ready");
-    tokio::join!(actions.watch.read(&engines, &cube), outbox::publish_forgotten(&actions), cube.follow());
+    tokio::join!(actions.watch.read(&engines, &memory), outbox::publish_forgotten(&actions), memory.follow());
 }
 
 async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Response {

@@ -18,7 +18,7 @@ use paystats_core::{
 use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
-use crate::cube::LiveCube;
+use crate::memory::Memory;
 
 /// The board that the reader writes on and watchers look at.
 pub struct LoadWatch {
@@ -45,7 +45,7 @@ impl LoadWatch {
     }
 
     /// Reads the bus's events for ever.
-    pub async fn read(&self, engines: &Engines, cube: &LiveCube) {
+    pub async fn read(&self, engines: &Engines, memory: &Memory) {
         let mut started = false;
         loop {
             let connects = engines.bus.connects();
@@ -54,7 +54,7 @@ impl LoadWatch {
             let history = if started { 0 } else { events.backlog };
             started = true;
             tokio::select! {
-                taken = self.take_in(cube, events, history) => if let Err(error) = taken {
+                taken = self.take_in(memory, events, history) => if let Err(error) = taken {
                     warn!(%error, "load events were lost");
                 },
                 () = reconnected(engines, connects) => info!("load events are read anew"),
@@ -62,14 +62,14 @@ impl LoadWatch {
         }
     }
 
-    async fn take_in(&self, cube: &LiveCube, mut events: LoadEvents, history: u64) -> Result<(), BusError> {
+    async fn take_in(&self, memory: &Memory, mut events: LoadEvents, history: u64) -> Result<(), BusError> {
         let mut taken = 0;
         while let Some(event) = events.events.next().await {
             let (load, event) = event?;
             taken += 1;
             if taken > history && matches!(event.event, LoadEvent::Finished { .. }) {
                 // Who hears that a load has ended finds it in the next total.
-                if let Err(error) = cube.catch_up().await {
+                if let Err(error) = memory.catch_up().await {
                     warn!(%error, "the end of a load is told before its totals are there");
                 }
             }

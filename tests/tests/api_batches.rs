@@ -32,11 +32,11 @@ async fn ask(server: &RunningServer, commands: &Commands, query: &str) -> (Vec<V
 }
 
 #[tokio::test]
-async fn paystats_with_their_postal_codes_are_two_questions() {
+async fn paystats_with_their_postal_codes_are_one_question() {
     let (_bed, server, commands) = start().await;
     let query = "{ paystats(first: 1000) { nodes { databaseId postalCode { id code } } } }";
     let (nodes, asked) = ask(&server, &commands, query).await;
-    assert_eq!(asked, ["find paystats", "find postal_codes"]);
+    assert_eq!(asked, ["find paystats"]);
     assert_eq!(nodes.len() as i64, PAYSTATS);
     assert!(nodes.iter().all(|node| node["postalCode"]["code"].is_string()));
 }
@@ -94,10 +94,51 @@ async fn time_series_and_tables_of_a_list_are_no_question() {
 }
 
 #[tokio::test]
-async fn the_postal_codes_of_totals_are_one_question() {
+async fn the_postal_codes_of_totals_are_no_question() {
     let (_bed, server, commands) = start().await;
     commands.take();
     let answer = server.graphql("{ byPostalCode { postalCode { code } total { amount } } }", json!({})).await;
-    assert_eq!(commands.take(), ["find postal_codes"]);
+    assert_eq!(commands.take(), [""; 0]);
     assert!(answer.data()["byPostalCode"].as_array().unwrap().len() > 200);
+}
+
+#[tokio::test]
+async fn a_postal_code_by_number_or_code_is_no_question_unless_it_is_unknown() {
+    let (_bed, server, commands) = start().await;
+    commands.take();
+    let ask = async |code: &str| {
+        let query = "query ($code: String!) { postalCode(code: $code) { databaseId total { count } } }";
+        server.graphql(query, json!({ "code": code })).await.data()["postalCode"].clone()
+    };
+    let known = ask("28007").await;
+    let by_id = "{ postalCode(id: 7) { databaseId total { count } } node(id: \"PostalCode:7\") { id } }";
+    assert_eq!(server.graphql(by_id, json!({})).await.data()["postalCode"], known);
+    assert_eq!(known["databaseId"], 7);
+    assert_eq!(commands.take(), [""; 0]);
+    assert_eq!(ask("nowhere").await, Value::Null);
+    assert_eq!(commands.take(), ["find postal_codes"]);
+}
+
+#[tokio::test]
+async fn an_area_is_looked_up_once_until_postal_codes_change() {
+    let (_bed, server, commands) = start().await;
+    let total = async |bbox: &str| {
+        let query = format!("{{ total(filter: {{ bbox: {bbox} }}) {{ count }} }}");
+        server.graphql(&query, json!({})).await.data()["total"]["count"].as_i64().unwrap()
+    };
+    let west = "{ west: -5, south: 39, east: -3, north: 60 }";
+    commands.take();
+    let before = total(west).await;
+    assert_eq!((before > 0, total(west).await), (true, before));
+    assert_eq!(commands.take(), ["find postal_codes"]);
+    assert_eq!(total("{ west: 170, south: 39, east: 171, north: 60 }").await, 0, "another area has another answer");
+    assert_eq!(commands.take(), ["find postal_codes"]);
+
+    let moved = r#"mutation { updatePostalCode(input: { id: 1, geojson: {
+        type: "Polygon", coordinates: [[[170, 40], [171, 40], [171, 41], [170, 40]]]
+    } }) { postalCode { total { count } } } }"#;
+    let moved = server.graphql(moved, json!({})).await.data()["updatePostalCode"]["postalCode"].clone();
+    let count = moved["total"]["count"].as_i64().unwrap();
+    assert_eq!(total("{ west: 170, south: 39, east: 171, north: 60 }").await, count, "it is looked up anew");
+    assert_eq!(total(west).await, before - count);
 }

@@ -4,6 +4,7 @@
 //! MongoDB is away, within seconds, and work again once it is back.
 
 mod areas;
+mod changes;
 mod counted;
 mod counters;
 mod decimal;
@@ -32,6 +33,7 @@ use mongodb::{
     options::ClientOptions,
 };
 
+pub use changes::{Changed, Changes, Versions};
 pub use error::StoreError;
 pub use load_batches::{BatchOutcome, LoadBatch, LoadRow, RowOutcome, Settled};
 pub use load_chunks::{ChunkState, ChunkSum, Claim, LoadChunk, LoadChunks, Rejected};
@@ -41,7 +43,7 @@ pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
 pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
 pub use provenance::Provenance;
 pub use rejections::{REJECTIONS_KEPT, Rejections};
-pub use rollups::{RollupChanges, RollupEnd, RollupRun, Rollups, Verified};
+pub use rollups::{RollupEnd, RollupRun, Rollups, Verified};
 pub use session::LoadSession;
 pub use totals::{GroupTotal, Totals};
 pub use undo_log::{KeptReason, KeptRow};
@@ -65,6 +67,8 @@ pub struct Store {
     pub totals: Totals,
     /// What the paystats of each postal code add up to.
     pub rollups: Rollups,
+    /// What changed, by version.
+    pub changes: Changes,
     /// Loads and where they stand.
     pub loads: Loads,
     /// The chunks of loads.
@@ -95,8 +99,10 @@ impl Store {
         let database = Client::with_options(options)?.database(&config.database);
         let loads = Loads::new(&database, config.undo_days);
         let rollups = Rollups::new(&database, loads.clone());
+        let postal_codes = PostalCodes::new(&database);
         Ok(Self {
-            postal_codes: PostalCodes::new(&database),
+            changes: Changes::new(&database, rollups.clone(), postal_codes.clone()),
+            postal_codes,
             paystats: Paystats::new(&database, rollups.clone()),
             totals: Totals::new(&database),
             rollups,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::{FutureExt, TryStreamExt};
 use mongodb::{
-    Collection, Database, IndexModel,
+    ClientSession, Collection, Database, IndexModel,
     bson::{Binary, Document, doc, serialize_to_bson, spec::BinarySubtype},
     options::{IndexOptions, ReturnDocument},
 };
@@ -198,6 +198,17 @@ impl PostalCodes {
         let ids: Vec<IdDocument> =
             self.codes.clone_with_type().find(doc! {}).projection(doc! { "_id": 1 }).await?.try_collect().await?;
         ids.into_iter().map(|document| postal_code_id(document.id)).collect()
+    }
+
+    /// All postal codes without their areas, as a session sees them.
+    pub(super) async fn all_heads(&self, session: &mut ClientSession) -> Result<Vec<StoredPostalCode>, StoreError> {
+        let heads = self.codes.clone_with_type::<HeadDocument>();
+        let mut found = heads.find(doc! {}).projection(head()).batch_size(BATCH_SIZE).session(&mut *session).await?;
+        let mut all = Vec::new();
+        while let Some(head) = found.next(session).await.transpose()? {
+            all.push(head.try_into()?);
+        }
+        Ok(all)
     }
 
     /// All postal codes with their areas, by number.

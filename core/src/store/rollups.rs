@@ -52,17 +52,6 @@ pub struct Rollups {
     loads: Loads,
 }
 
-/// What changed since a version, and the version that it makes.
-#[derive(Clone, Debug, Default)]
-pub struct RollupChanges {
-    /// The greatest version.
-    pub version: u64,
-    /// The version of the postal codes: it grows when one is made, changed or removed, and when a load of them ends.
-    pub places_version: u64,
-    /// The cells of postal codes that changed, each once; none where all its paystats are gone.
-    pub changed: Vec<(PostalCodeId, Cells)>,
-}
-
 /// The right to roll a load up; others wait meanwhile. It ends by itself where its holder has not been heard of for a while.
 #[derive(Clone, Debug)]
 pub struct RollupRun {
@@ -114,9 +103,9 @@ struct LockDocument {
 }
 
 const COLLECTION: &str = "rollups";
-const VERSION: &str = "data_version";
-const EPOCH: &str = "epoch";
-const PLACES_VERSION: &str = "places_version";
+pub(super) const VERSION: &str = "data_version";
+pub(super) const EPOCH: &str = "epoch";
+pub(super) const PLACES_VERSION: &str = "places_version";
 const LOCK: &str = "rollup";
 /// How long a run keeps its right without a sign of life.
 const LEASE: Duration = Duration::from_secs(5);
@@ -160,37 +149,27 @@ impl Rollups {
         Ok(())
     }
 
-    /// What changed after version `since`; after 0, everything. All of it is of one moment.
-    pub async fn changes(&self, since: u64) -> Result<RollupChanges, StoreError> {
-        let mut session = self.rollups.client().start_session().snapshot(true).await?;
-        let version = self.counters.last_in(VERSION, &mut session).await? as u64;
-        let places_version = self.counters.last_in(PLACES_VERSION, &mut session).await? as u64;
-        if version == since {
-            return Ok(RollupChanges { version, places_version, changed: Vec::new() });
-        }
+    /// A look at the store in which everything is of one moment.
+    pub(super) async fn snapshot(&self) -> Result<ClientSession, StoreError> {
+        Ok(self.rollups.client().start_session().snapshot(true).await?)
+    }
+
+    /// What counts of the postal codes whose roll-ups are newer than a version.
+    pub(super) async fn newer_than(
+        &self,
+        version: u64,
+        session: &mut ClientSession,
+    ) -> Result<HashMap<PostalCodeId, Cells>, StoreError> {
         let mut newest: HashMap<i32, (i64, Cells)> = HashMap::new();
-        let newer = doc! { "version": { "$gt": since as i64 } };
-        let mut found = self.rollups.find(newer).batch_size(BATCH_SIZE).session(&mut session).await?;
-        while let Some(document) = found.next(&mut session).await.transpose()? {
+        let newer = doc! { "version": { "$gt": version.cast_signed() } };
+        let mut found = self.rollups.find(newer).batch_size(BATCH_SIZE).session(&mut *session).await?;
+        while let Some(document) = found.next(&mut *session).await.transpose()? {
             let version = document.version.unwrap_or_default();
             if newest.get(&document.postal_code_id).is_none_or(|(known, _)| *known < version) {
                 newest.insert(document.postal_code_id, (version, unpack(&document.cells)?));
             }
         }
-        let changed = newest.into_iter().map(|(id, (_, cells))| Ok((postal_code_of(id)?, cells)));
-        Ok(RollupChanges { version, places_version, changed: changed.collect::<Result<_, StoreError>>()? })
-    }
-
-    /// Tells this store from any other one, whose versions mean something else.
-    pub async fn epoch(&self) -> Result<u64, StoreError> {
-        Ok(self.counters.last(EPOCH).await?.cast_unsigned())
-    }
-
-    /// Returns when the version may have changed. Fails where the database cannot be listened to any more.
-    pub async fn watch(&self) -> Result<impl futures_util::Stream<Item = Result<(), StoreError>> + use<>, StoreError> {
-        let version = doc! { "$match": { "documentKey._id": VERSION } };
-        let stream = self.counters.watch([version]).await?;
-        Ok(stream.map_ok(|_| ()).map_err(StoreError::from))
+        newest.into_iter().map(|(id, (_, cells))| Ok((postal_code_of(id)?, cells))).collect()
     }
 
     /// Adds postal codes up anew, inside the transaction of an edit that changed their paystats.

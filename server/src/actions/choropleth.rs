@@ -9,21 +9,20 @@ use tokio::task::spawn_blocking;
 use super::{ActionError, Actions, sum};
 use crate::{
     choropleth::{MapError, Style, Tolerance, paint},
-    cube::Cube,
+    memory::Snapshot,
 };
 
 impl Actions {
     /// The places of a scope with their totals and classes, as a GeoJSON FeatureCollection.
     pub async fn choropleth(
         &self,
-        cube: &Cube,
+        snapshot: &Snapshot,
         scope: &PaystatScope,
         tolerance: Tolerance,
         style: Style,
     ) -> Result<Box<RawValue>, ActionError> {
-        let mut groups = cube.by(scope, &[Dimension::PostalCode])?;
-        // The map comes second, so that it has every postal code that has paystats.
-        let map = self.maps.map(&self.engines.store.postal_codes, self.cube.places_version(), tolerance).await?;
+        let mut groups = snapshot.cube.by(scope, &[Dimension::PostalCode])?;
+        let map = self.maps.map(&self.engines.store.postal_codes, snapshot.versions.places, tolerance).await?;
         let shown = scope.postal_code_ids.clone();
         let work = move || -> Result<Box<RawValue>, ActionError> {
             // But for one that was removed in between.

@@ -9,7 +9,7 @@ use paystats_core::{
 
 use super::{
     ActionError,
-    grouping::{FirstRows, Grouping, RowKey, aside, difference, directed, groups, quotient},
+    grouping::{FirstRows, Grouping, RowKey, difference, directed, groups, most_groups, quotient, work_over},
     totals::sum,
 };
 use crate::cube::Cube;
@@ -134,13 +134,14 @@ impl CompareQuestion {
 /// Two ranges of months of a scope beside each other. Months of the scope itself do not count.
 pub async fn compare(
     cube: Arc<Cube>,
-    scope: Arc<PaystatScope>,
+    scope: PaystatScope,
     question: CompareQuestion,
 ) -> Result<Comparison, ActionError> {
-    aside(move || {
-        let dimensions = question.grouping.dimensions();
-        let months = groups(&cube, &question.months.of(&scope), &dimensions)?;
-        let against = groups(&cube, &question.against.of(&scope), &dimensions)?;
+    let dimensions = question.grouping.dimensions();
+    let (months, against) = (question.months.of(&scope), question.against.of(&scope));
+    work_over(2 * most_groups(&cube, &months, &dimensions), move || {
+        let months = groups(&cube, &months, &dimensions)?;
+        let against = groups(&cube, &against, &dimensions)?;
         comparison(&months, &against, &question)
     })
     .await

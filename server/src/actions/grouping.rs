@@ -16,6 +16,9 @@ pub const MAX_ROWS: usize = 20_000;
 /// Most groups that an answer is made from.
 const MAX_GROUPS: usize = 2_000_000;
 
+/// Groups that are looked at in less time than a change of threads is worth.
+const FEW_GROUPS: usize = 1_000;
+
 /// A key that rows are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKey {
@@ -198,13 +201,9 @@ pub(super) fn quotient(a: Amount, b: Amount) -> Option<f64> {
     }
 }
 
-/// The groups of a scope that rows are made of. Refuses a question with so many that they would fill the memory.
-pub(super) fn groups(
-    cube: &Cube,
-    scope: &PaystatScope,
-    dimensions: &[Dimension],
-) -> Result<Vec<GroupTotal>, ActionError> {
-    let most = dimensions.iter().fold(1, |most, dimension| {
+/// How many groups a scope has at most.
+pub(super) fn most_groups(cube: &Cube, scope: &PaystatScope, dimensions: &[Dimension]) -> usize {
+    dimensions.iter().fold(1, |most, dimension| {
         most * match dimension {
             Dimension::PostalCode => {
                 scope.postal_code_ids.as_ref().map_or_else(|| cube.postal_codes().count(), Vec::len)
@@ -217,7 +216,16 @@ pub(super) fn groups(
             Dimension::Age => AgeGroup::ALL.len(),
             Dimension::Gender => Gender::ALL.len(),
         }
-    });
+    })
+}
+
+/// The groups of a scope that rows are made of. Refuses a question with so many that they would fill the memory.
+pub(super) fn groups(
+    cube: &Cube,
+    scope: &PaystatScope,
+    dimensions: &[Dimension],
+) -> Result<Vec<GroupTotal>, ActionError> {
+    let most = most_groups(cube, scope, dimensions);
     if most > MAX_GROUPS {
         return Err(ActionError::bad_input(format!(
             "groupBy and filter make up to {most} groups, and at most {MAX_GROUPS} can be looked at: ask for fewer postal codes or months"
@@ -226,10 +234,14 @@ pub(super) fn groups(
     Ok(cube.by(scope, dimensions)?)
 }
 
-/// Runs work that may take long over many groups where it keeps no other request from going on.
-pub(super) async fn aside<T: Send + 'static>(
+/// Runs work over at most so many groups; where it may take long, there where it keeps no other request from going on.
+pub(super) async fn work_over<T: Send + 'static>(
+    groups: usize,
     work: impl FnOnce() -> Result<T, ActionError> + Send + 'static,
 ) -> Result<T, ActionError> {
+    if groups <= FEW_GROUPS {
+        return work();
+    }
     tokio::task::spawn_blocking(work).await.map_err(ActionError::internal)?
 }
 

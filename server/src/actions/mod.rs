@@ -30,7 +30,7 @@ pub use rejections::RejectedRows;
 pub use stats::{Change, StatsOrder, StatsOrderField, StatsQuestion, StatsRow, stats};
 pub use totals::{Breakdown, Series, TimePoint, by_age_and_gender, sum, time_series};
 
-use crate::{choropleth::Maps, cube::LiveCube, watch::LoadWatch};
+use crate::{choropleth::Maps, memory::Memory, watch::LoadWatch};
 
 /// Everything that actions use.
 #[derive(Clone)]
@@ -43,15 +43,15 @@ pub struct Actions {
     pub watch: Arc<LoadWatch>,
     /// The areas of postal codes, drawn for maps.
     pub maps: Arc<Maps>,
-    /// What all paystats add up to.
-    pub cube: Arc<LiveCube>,
+    /// The totals and the postal codes.
+    pub memory: Arc<Memory>,
 }
 
 impl Actions {
-    /// Takes what a change of this server's own has changed into its totals, so that its next answer has it. The change is made: where the
+    /// Takes what a change of this server's own has changed into its memory, so that its next answer has it. The change is made: where the
     /// database is away by now, the totals follow once it is back.
     async fn catch_up(&self) {
-        if let Err(error) = self.cube.catch_up().await {
+        if let Err(error) = self.memory.catch_up().await {
             warn!(%error, "the totals in memory are behind");
         }
     }

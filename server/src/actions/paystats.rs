@@ -6,6 +6,7 @@ use paystats_core::{
 };
 
 use super::{ActionError, Actions};
+use crate::memory::KnownPostalCodes;
 
 /// Which paystats a list holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +41,11 @@ const MAX_TRIES: usize = 20;
 
 impl Actions {
     /// The scope of a filter of lists.
-    pub async fn paystat_scope(&self, filter: PaystatFilter) -> Result<PaystatScope, ActionError> {
+    pub async fn paystat_scope(
+        &self,
+        known: &KnownPostalCodes,
+        filter: PaystatFilter,
+    ) -> Result<PaystatScope, ActionError> {
         let (min_amount, max_amount) = (filter.min_amount, filter.max_amount);
         if let (Some(min), Some(max)) = (min_amount, max_amount)
             && min > max
@@ -49,7 +54,7 @@ impl Actions {
                 "minAmount ({min}) must not be greater than maxAmount ({max})"
             )));
         }
-        Ok(PaystatScope { min_amount, max_amount, ..self.scope(filter.stats).await? })
+        Ok(PaystatScope { min_amount, max_amount, ..self.scope(known, filter.stats).await? })
     }
 
     /// A page of paystats.

@@ -9,7 +9,7 @@ use paystats_core::{
 
 use super::{
     ActionError,
-    grouping::{FirstRows, Grouping, RowKey, aside, difference, directed, groups, quotient},
+    grouping::{FirstRows, Grouping, RowKey, difference, directed, groups, most_groups, quotient, work_over},
     totals::add,
 };
 use crate::cube::Cube;
@@ -112,12 +112,12 @@ impl StatsQuestion {
 /// The totals of a scope by any keys.
 pub async fn stats(
     cube: Arc<Cube>,
-    scope: Arc<PaystatScope>,
+    scope: PaystatScope,
     question: StatsQuestion,
 ) -> Result<Vec<StatsRow>, ActionError> {
-    aside(move || {
-        let groups = groups(&cube, &question.widened(&scope), &question.grouping.dimensions())?;
-        rows(groups, scope.from, &question)
+    let (widened, dimensions) = (question.widened(&scope), question.grouping.dimensions());
+    work_over(most_groups(&cube, &widened, &dimensions), move || {
+        rows(groups(&cube, &widened, &dimensions)?, scope.from, &question)
     })
     .await
 }

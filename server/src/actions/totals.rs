@@ -7,7 +7,7 @@ use paystats_core::{
 };
 
 use super::{ActionError, Actions};
-use crate::cube::Cube;
+use crate::memory::Snapshot;
 
 /// The keys that a time series can be split by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -56,7 +56,7 @@ impl Actions {
         &self,
         filter: StatsFilter,
     ) -> Result<impl Stream<Item = Result<Total, ActionError>> + use<>, ActionError> {
-        let mut states = self.cube.subscribe();
+        let mut states = self.memory.subscribe();
         let now = states.borrow_and_update().clone();
         let known = self.total_in(&now, &filter).await?;
         let watched = (self.clone(), filter, states, known);
@@ -73,9 +73,9 @@ impl Actions {
         }))
     }
 
-    async fn total_in(&self, cube: &Cube, filter: &StatsFilter) -> Result<Total, ActionError> {
-        let scope = self.scope(filter.clone()).await?;
-        sum(&cube.by(&scope, &[])?)
+    async fn total_in(&self, now: &Snapshot, filter: &StatsFilter) -> Result<Total, ActionError> {
+        let scope = self.scope(&now.postal_codes, filter.clone()).await?;
+        sum(&now.cube.by(&scope, &[])?)
     }
 }
 

@@ -6,7 +6,6 @@
 
 mod block;
 mod everything;
-mod live;
 mod places;
 mod question;
 mod sum;
@@ -20,14 +19,11 @@ use paystats_core::{
     store::GroupTotal,
 };
 
-pub use live::LiveCube;
-
 use self::{block::Block, everything::Everything, places::Places, question::Question};
 
-/// The cells of all postal codes at one moment.
-#[derive(Clone, Debug)]
+/// The cells of all postal codes at one moment; without any paystats by default.
+#[derive(Clone, Debug, Default)]
 pub struct Cube {
-    version: u64,
     places: Places,
     everything: Everything,
 }
@@ -44,17 +40,12 @@ pub enum CubeError {
 }
 
 impl Cube {
-    /// A cube without any paystats.
-    pub fn new(version: u64) -> Self {
-        Self { version, places: Places::default(), everything: Everything::default() }
-    }
-
     /// The cube in which these postal codes have these cells; those whose cells hold no paystats are taken out. Of two changes of
     /// the same postal code the last one counts.
     ///
     /// It cannot fail: sums that are too large are kept exactly too, and refused only where a question is about them.
-    pub fn with(&self, version: u64, changed: impl IntoIterator<Item = (PostalCodeId, Cells)>) -> Self {
-        let mut next = Self { version, ..self.clone() };
+    pub fn with(&self, changed: impl IntoIterator<Item = (PostalCodeId, Cells)>) -> Self {
+        let mut next = self.clone();
         for (id, cells) in changed {
             let new = Block::new(&cells).map(Arc::new);
             if let Some(new) = &new {
@@ -65,11 +56,6 @@ impl Cube {
             }
         }
         next
-    }
-
-    /// What whoever made this snapshot knows it by.
-    pub fn version(&self) -> u64 {
-        self.version
     }
 
     /// The postal codes that have paystats, in order.

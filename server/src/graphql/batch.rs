@@ -2,40 +2,32 @@
 
 use std::{
     collections::HashMap,
-    hash::{Hash, Hasher},
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_graphql::{
-    Context, InputType, Request, Result,
+    Context, Request, Result,
     dataloader::{DataLoader, Loader},
-    parser::types::OperationType,
 };
 use futures_util::future::BoxFuture;
 use paystats_core::{
-    domain::{Dimension, Geometry, PaystatScope, PostalCodeId},
+    domain::{Geometry, PostalCodeId},
     load::{Load, LoadId},
-    store::{GroupTotal, Provenance, StoredPostalCode},
+    store::{Provenance, StoredPostalCode},
 };
 
-use super::{filter::StatsFilter, load as graphql};
-use crate::{
-    actions::{ActionError, Actions},
-    cube::Cube,
-};
+use super::load as graphql;
+use crate::actions::{ActionError, Actions};
 
 /// The batches of one request.
 pub struct Batches {
     postal_codes: DataLoader<PostalCodeBatch>,
     geometries: DataLoader<GeometryBatch>,
-    scopes: DataLoader<ScopeBatch>,
     loads: DataLoader<LoadBatch>,
-    /// The totals that a query is answered from, once it has asked for any.
-    cube: OnceLock<Arc<Cube>>,
     /// How often anything was asked for.
     asked: Arc<AtomicUsize>,
 }
@@ -50,9 +42,7 @@ impl Batches {
         Self {
             postal_codes: batched(PostalCodeBatch(actions.clone()), &asked),
             geometries: batched(GeometryBatch(actions.clone()), &asked),
-            scopes: batched(ScopeBatch(actions.clone()), &asked),
             loads: batched(LoadBatch(actions.clone()), &asked),
-            cube: OnceLock::new(),
             asked,
         }
     }
@@ -99,51 +89,6 @@ pub async fn geometry(context: &Context<'_>, id: PostalCodeId) -> Result<Arc<Geo
     geometry.ok_or_else(|| ActionError::not_found(format!("there is no postal code with id {id}")))
 }
 
-/// The scope of a filter. Only one that names places is a question to the store.
-pub async fn scope(context: &Context<'_>, filter: StatsFilter) -> Result<Arc<PaystatScope>, ActionError> {
-    if !filter.names_places() {
-        let actions: &Actions = context.data_unchecked();
-        return Ok(Arc::new(actions.scope(filter.try_into()?).await?));
-    }
-    let key = ScopeKey { text: filter.to_value().to_string(), filter };
-    let scope = Batches::of(context).scopes.load_one(key).await?;
-    scope.unwrap_or_else(|| Err(ActionError::internal("a filter was not looked up")))
-}
-
-/// The totals that a request is answered from. All of a query's answer is of one moment; in a mutation, each change is in what follows it.
-pub fn cube(context: &Context<'_>) -> Arc<Cube> {
-    let now = || context.data_unchecked::<Actions>().cube.now();
-    match context.query_env.operation.node.ty {
-        OperationType::Query => context.data_unchecked::<Batches>().cube.get_or_init(now).clone(),
-        OperationType::Mutation | OperationType::Subscription => now(),
-    }
-}
-
-/// The totals of a scope by some dimensions.
-pub fn totals(context: &Context<'_>, scope: &PaystatScope, by: &[Dimension]) -> Result<Vec<GroupTotal>, ActionError> {
-    Ok(cube(context).by(scope, by)?)
-}
-
-/// The totals of one postal code in a scope, by some dimensions.
-pub fn totals_of(
-    context: &Context<'_>,
-    id: PostalCodeId,
-    scope: &PaystatScope,
-    by: &[Dimension],
-) -> Result<Vec<GroupTotal>, ActionError> {
-    let is_in = scope.postal_code_ids.as_ref().is_none_or(|ids| ids.contains(&id));
-    let ids = if is_in { vec![id] } else { Vec::new() };
-    let of_one = PaystatScope {
-        from: scope.from,
-        to: scope.to,
-        ages: scope.ages.clone(),
-        genders: scope.genders.clone(),
-        postal_code_ids: Some(ids),
-        ..PaystatScope::default()
-    };
-    totals(context, &of_one, by)
-}
-
 /// The load that wrote a document last; `None` if a mutation did.
 pub async fn load_of(context: &Context<'_>, written: Provenance) -> Result<Option<graphql::Load>> {
     match written.line {
@@ -183,44 +128,6 @@ impl Loader<PostalCodeId> for GeometryBatch {
     async fn load(&self, ids: &[PostalCodeId]) -> Result<HashMap<PostalCodeId, Arc<Geometry>>, ActionError> {
         let found = self.0.geometries(ids).await?;
         Ok(found.into_iter().map(|(id, geometry)| (id, Arc::new(geometry))).collect())
-    }
-}
-
-/// A filter, told from others by its text: coordinates have no equality to tell them by.
-#[derive(Clone)]
-struct ScopeKey {
-    text: String,
-    filter: StatsFilter,
-}
-
-impl PartialEq for ScopeKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for ScopeKey {}
-
-impl Hash for ScopeKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
-    }
-}
-
-struct ScopeBatch(Actions);
-
-impl Loader<ScopeKey> for ScopeBatch {
-    /// A filter's own, so that a bad one spoils no other.
-    type Value = Result<Arc<PaystatScope>, ActionError>;
-    type Error = ActionError;
-
-    async fn load(&self, keys: &[ScopeKey]) -> Result<HashMap<ScopeKey, Self::Value>, ActionError> {
-        let look_up = async |key: &ScopeKey| Ok(Arc::new(self.0.scope(key.filter.clone().try_into()?).await?));
-        let mut scopes = HashMap::new();
-        for key in keys {
-            scopes.insert(key.clone(), look_up(key).await);
-        }
-        Ok(scopes)
     }
 }
 

@@ -2,7 +2,11 @@
 
 use async_graphql::{Context, Enum, Object, Result};
 
-use super::{batch, filter::StatsFilter, scalars::GeoJSONText, totals::scope};
+use super::{
+    filter::StatsFilter,
+    scalars::GeoJSONText,
+    snapshot::{scope, snapshot},
+};
 use crate::{
     actions::{ActionError, Actions},
     choropleth::{self, Style, Tolerance},
@@ -62,6 +66,6 @@ impl ChoroplethQuery {
         let actions: &Actions = context.data_unchecked();
         let scope = scope(context, filter).await?;
         let style = Style { classes, breaks: breaks.into() };
-        Ok(GeoJSONText(actions.choropleth(&batch::cube(context), &scope, tolerance, style).await?))
+        Ok(GeoJSONText(actions.choropleth(&snapshot(context), &scope, tolerance, style).await?))
     }
 }

@@ -3,13 +3,13 @@
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
 use super::{
-    batch,
     enums::{AgeGroup, Dimension, Gender, OrderDirection},
     filter::StatsFilter,
     postal_code::PostalCode,
     scalars::{Decimal, Month},
+    snapshot::{scope, snapshot},
     stats::{direction, grouping, limit, postal_code},
-    totals::{Total, scope},
+    totals::Total,
 };
 use crate::actions::{self, ActionError, CompareQuestion, MonthRange};
 
@@ -144,7 +144,7 @@ impl CompareQuery {
             limit(first)?,
         )?;
         let scope = scope(context, Some(filter)).await?;
-        Ok(actions::compare(batch::cube(context), scope, question).await?.into())
+        Ok(actions::compare(snapshot(context).cube.clone(), scope, question).await?.into())
     }
 }
 

@@ -93,13 +93,6 @@ pub struct LoadFilter {
     pub source: Option<String>,
 }
 
-impl StatsFilter {
-    /// Whether postal codes have to be looked up for it.
-    pub fn names_places(&self) -> bool {
-        self.postal_codes.is_some() || self.bbox.is_some() || self.within.is_some()
-    }
-}
-
 impl TryFrom<StatsFilter> for domain::StatsFilter {
     type Error = ActionError;
 

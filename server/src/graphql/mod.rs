@@ -16,6 +16,7 @@ mod paystat;
 mod postal_code;
 mod query;
 mod scalars;
+mod snapshot;
 mod stats;
 mod subscription;
 mod totals;
@@ -70,5 +71,5 @@ pub fn sdl() -> String {
 
 /// Gives a request what is made anew for each: the batches that keep lists from asking the store once an item.
 pub fn prepare(actions: &Actions, request: Request) -> Request {
-    batch::Batches::new(actions).attach(request)
+    snapshot::Pinned::default().attach(batch::Batches::new(actions).attach(request))
 }

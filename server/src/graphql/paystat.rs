@@ -13,10 +13,11 @@ use super::{
     filter::PaystatFilter,
     load::Load,
     node::{PAYSTAT, global_id, own_id},
-    postal_code::PostalCode,
+    postal_code::{self, PostalCode},
     scalars::{Decimal, Long, Month},
+    snapshot::paystat_scope,
 };
-use crate::actions::{ActionError, Actions};
+use crate::actions::Actions;
 
 /// What was paid by card in one postal code, month, age group and gender.
 pub struct Paystat(pub StoredPaystat);
@@ -56,11 +57,7 @@ impl Paystat {
 
     /// Where.
     async fn postal_code(&self, context: &Context<'_>) -> Result<PostalCode> {
-        let id = self.0.paystat.postal_code_id;
-        let found = batch::postal_code(context, id).await?;
-        Ok(PostalCode(
-            found.ok_or_else(|| ActionError::internal(format!("a paystat names postal code {id}, which is gone")))?,
-        ))
+        Ok(postal_code::of_paystats(context, self.0.paystat.postal_code_id).await?)
     }
 
     /// The load that wrote it last; null if a mutation did.
@@ -155,7 +152,7 @@ impl PaystatQuery {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<PaystatConnection> {
         let actions: &Actions = context.data_unchecked();
-        let scope = actions.paystat_scope(filter.unwrap_or_default().try_into()?).await?;
+        let scope = paystat_scope(context, filter).await?;
         paystat_connection(actions, scope, order_by, PageArguments { first, after, last, before }).await
     }
 }

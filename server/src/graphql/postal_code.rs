@@ -5,7 +5,7 @@ use async_graphql::{
     connection::{Connection, Edge},
 };
 use paystats_core::{
-    domain::{Dimension as Key, PaystatScope},
+    domain::{Dimension as Key, PostalCodeId},
     store::{Key as PageKey, KeyPart, Page, PageRequest, PostalCodeFilter as Filter, StoredPostalCode},
 };
 
@@ -18,7 +18,8 @@ use super::{
     node::{POSTAL_CODE, global_id},
     paystat::{PaystatConnection, PaystatOrder, paystat_connection},
     scalars::{GeoJSON, Long},
-    totals::{AgeGenderTotal, TimeSeries, Total, age_gender_totals, breakdown, scope, series},
+    snapshot::{self, paystat_scope, scope, totals, within},
+    totals::{AgeGenderTotal, TimeSeries, Total, age_gender_totals, breakdown, series},
 };
 use crate::actions::{self, ActionError, Actions};
 
@@ -105,8 +106,8 @@ impl PostalCode {
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Total> {
-        let scope = scope(context, filter).await?;
-        Ok(actions::sum(&batch::totals_of(context, self.0.id, &scope, &[])?)?.into())
+        let scope = within(self.0.id, scope(context, filter).await?);
+        Ok(actions::sum(&totals(context, &scope, &[])?)?.into())
     }
 
     /// The totals of its paystats over time, as at the root.
@@ -119,9 +120,9 @@ impl PostalCode {
             Vec<Dimension>,
         >,
     ) -> Result<Vec<TimeSeries>> {
-        let scope = scope(context, filter).await?;
+        let scope = within(self.0.id, scope(context, filter).await?);
         let breakdown = breakdown(by)?;
-        let groups = batch::totals_of(context, self.0.id, &scope, &breakdown.dimensions())?;
+        let groups = totals(context, &scope, &breakdown.dimensions())?;
         series(&groups, &scope, interval, breakdown)
     }
 
@@ -131,8 +132,8 @@ impl PostalCode {
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Vec<AgeGenderTotal>> {
-        let scope = scope(context, filter).await?;
-        Ok(age_gender_totals(batch::totals_of(context, self.0.id, &scope, &[Key::Age, Key::Gender])?))
+        let scope = within(self.0.id, scope(context, filter).await?);
+        Ok(age_gender_totals(totals(context, &scope, &[Key::Age, Key::Gender])?))
     }
 
     /// Its paystats.
@@ -149,16 +150,15 @@ impl PostalCode {
         #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
     ) -> Result<PaystatConnection> {
         let actions: &Actions = context.data_unchecked();
-        let mut scope = actions.paystat_scope(filter.unwrap_or_default().try_into()?).await?;
-        restrict(&mut scope, &self.0);
+        let scope = within(self.0.id, paystat_scope(context, filter).await?);
         paystat_connection(actions, scope, order_by, PageArguments { first, after, last, before }).await
     }
 }
 
-/// Narrows a scope to one postal code.
-fn restrict(scope: &mut PaystatScope, code: &StoredPostalCode) {
-    let allowed = scope.postal_code_ids.as_ref().is_none_or(|ids| ids.contains(&code.id));
-    scope.postal_code_ids = Some(if allowed { vec![code.id] } else { Vec::new() });
+/// The postal code with this number, which paystats name.
+pub async fn of_paystats(context: &Context<'_>, id: PostalCodeId) -> Result<PostalCode, ActionError> {
+    let found = snapshot::postal_code(context, id).await?;
+    found.map(PostalCode).ok_or_else(|| ActionError::internal(format!("paystats name postal code {id}, which is gone")))
 }
 
 /// A list of postal codes.
@@ -204,14 +204,13 @@ impl PostalCodeQuery {
         #[graphql(desc = "Its number: `id` in the files.")] id: Option<i32>,
         #[graphql(desc = "Its code, such as `28001`.")] code: Option<String>,
     ) -> Result<Option<PostalCode>> {
-        let actions: &Actions = context.data_unchecked();
         let found = match (id, code) {
             (Some(id), None) => match id.try_into() {
-                Ok(id) => actions.postal_code(id).await?,
+                Ok(id) => snapshot::postal_code(context, id).await?,
                 Err(_) => None,
             },
             (None, Some(code)) => match code.parse() {
-                Ok(code) => actions.postal_code_by_code(&code).await?,
+                Ok(code) => snapshot::postal_code_by_code(context, &code).await?,
                 Err(_) => None,
             },
             _ => return Err(ActionError::bad_input("name the postal code either by id or by code").into()),

@@ -7,6 +7,7 @@ use super::{
     node::{LOAD, Node, PAYSTAT, POSTAL_CODE, own_id},
     paystat::Paystat,
     postal_code::PostalCode,
+    snapshot,
 };
 use crate::actions::{ActionError, Actions};
 
@@ -26,7 +27,7 @@ impl NodeQuery {
         let kind = id.split_once(':').map(|(kind, _)| kind);
         Ok(match kind {
             Some(POSTAL_CODE) => {
-                actions.postal_code(own_id(POSTAL_CODE, &id)?).await?.map(|code| PostalCode(code).into())
+                snapshot::postal_code(context, own_id(POSTAL_CODE, &id)?).await?.map(|code| PostalCode(code).into())
             }
             Some(PAYSTAT) => actions.paystat(own_id(PAYSTAT, &id)?).await?.map(|paystat| Paystat(paystat).into()),
             Some(LOAD) => actions.load(own_id(LOAD, &id)?).await?.map(|load| Load(load).into()),

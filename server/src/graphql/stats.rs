@@ -4,12 +4,12 @@ use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use paystats_core::{domain, store::Direction};
 
 use super::{
-    batch,
     enums::{AgeGroup, Dimension, Gender, OrderDirection},
     filter::StatsFilter,
-    postal_code::PostalCode,
+    postal_code::{self, PostalCode},
     scalars::{Decimal, Month},
-    totals::{Total, postal_code_of_paystats, scope},
+    snapshot::{scope, snapshot},
+    totals::Total,
 };
 use crate::actions::{self, ActionError, GroupKey, Grouping, MAX_ROWS, StatsQuestion};
 
@@ -113,14 +113,14 @@ impl StatsQuery {
     ) -> Result<Vec<StatsRow>> {
         let question = StatsQuestion::new(grouping(group_by)?, order_by.map(Into::into), limit(first)?)?;
         let scope = scope(context, filter).await?;
-        Ok(actions::stats(batch::cube(context), scope, question).await?.into_iter().map(StatsRow).collect())
+        Ok(actions::stats(snapshot(context).cube.clone(), scope, question).await?.into_iter().map(StatsRow).collect())
     }
 }
 
 /// The postal code of a row, where it has one.
 pub async fn postal_code(context: &Context<'_>, id: Option<domain::PostalCodeId>) -> Result<Option<PostalCode>> {
     Ok(match id {
-        Some(id) => Some(postal_code_of_paystats(context, id).await?),
+        Some(id) => Some(postal_code::of_paystats(context, id).await?),
         None => None,
     })
 }

@@ -1,7 +1,5 @@
 //! Questions about sums and counts.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use paystats_core::{
     domain::{self, Dimension as Key, PaystatScope},
@@ -9,11 +7,11 @@ use paystats_core::{
 };
 
 use super::{
-    batch,
     enums::{AgeGroup, Dimension, Gender, Interval, OrderDirection},
     filter::StatsFilter,
-    postal_code::PostalCode,
+    postal_code::{self, PostalCode},
     scalars::{Decimal, Long, Month},
+    snapshot::{scope, snapshot, totals},
 };
 use crate::actions::{self, ActionError, Breakdown};
 
@@ -92,7 +90,7 @@ const MAX_POSTAL_CODES: i32 = 20_000;
 impl PostalCodeTotal {
     /// The postal code.
     async fn postal_code(&self, context: &Context<'_>) -> Result<PostalCode> {
-        Ok(postal_code_of_paystats(context, self.postal_code_id).await?)
+        Ok(postal_code::of_paystats(context, self.postal_code_id).await?)
     }
 
     /// Sum and count.
@@ -110,7 +108,7 @@ impl TotalsQuery {
     /// The state of the data that totals are answered from: it grows with each load that ends and each edit. All totals of one query are of
     /// one state; two servers that tell the same version give the same totals.
     async fn data_version(&self, context: &Context<'_>) -> Long {
-        Long(batch::cube(context).version().cast_signed())
+        Long(snapshot(context).versions.data.cast_signed())
     }
 
     /// The total of all paystats that match.
@@ -120,7 +118,7 @@ impl TotalsQuery {
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Total> {
         let scope = scope(context, filter).await?;
-        Ok(actions::sum(&batch::totals(context, &scope, &[])?)?.into())
+        Ok(actions::sum(&totals(context, &scope, &[])?)?.into())
     }
 
     /// The totals over time. The series run from `filter.from` to `filter.to`, or where these are left out, from the first
@@ -137,7 +135,7 @@ impl TotalsQuery {
     ) -> Result<Vec<TimeSeries>> {
         let scope = scope(context, filter).await?;
         let breakdown = breakdown(by)?;
-        let groups = batch::totals(context, &scope, &breakdown.dimensions())?;
+        let groups = totals(context, &scope, &breakdown.dimensions())?;
         series(&groups, &scope, interval, breakdown)
     }
 
@@ -148,7 +146,7 @@ impl TotalsQuery {
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
     ) -> Result<Vec<AgeGenderTotal>> {
         let scope = scope(context, filter).await?;
-        Ok(age_gender_totals(batch::totals(context, &scope, &[Key::Age, Key::Gender])?))
+        Ok(age_gender_totals(totals(context, &scope, &[Key::Age, Key::Gender])?))
     }
 
     /// The totals of postal codes, the greatest amount first unless ordered otherwise. Postal codes without paystats are
@@ -172,7 +170,7 @@ impl TotalsQuery {
             direction: OrderDirection::Descending,
         });
         let scope = scope(context, filter).await?;
-        let mut totals: Vec<PostalCodeTotal> = batch::totals(context, &scope, &[Key::PostalCode])?
+        let mut totals: Vec<PostalCodeTotal> = totals(context, &scope, &[Key::PostalCode])?
             .into_iter()
             .filter_map(|group| Some(PostalCodeTotal { postal_code_id: group.postal_code_id?, total: group.total }))
             .collect();
@@ -191,20 +189,6 @@ impl TotalsQuery {
         totals.truncate(limit);
         Ok(totals)
     }
-}
-
-/// The scope of a filter.
-pub async fn scope(context: &Context<'_>, filter: Option<StatsFilter>) -> Result<Arc<PaystatScope>, ActionError> {
-    batch::scope(context, filter.unwrap_or_default()).await
-}
-
-/// The postal code with this number, which paystats name.
-pub async fn postal_code_of_paystats(
-    context: &Context<'_>,
-    id: domain::PostalCodeId,
-) -> Result<PostalCode, ActionError> {
-    let found = batch::postal_code(context, id).await?;
-    found.map(PostalCode).ok_or_else(|| ActionError::internal(format!("paystats name postal code {id}, which is gone")))
 }
 
 /// The keys that a client wants series to be split by. Refuses those that `stats` is for.

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use paystats_core::{
     domain::{Amount, Paystat, PaystatId, PostalCodeId},
     load::{Cut, Load, LoadEntity, LoadState, Progress, Reverted},
-    store::{PaystatChange, Provenance, RollupEnd},
+    store::{PaystatChange, Provenance, RollupEnd, Versions},
 };
 use paystats_tests::{
     TestBed,
@@ -73,9 +73,9 @@ impl Model {
 type Cell = (i32, String, &'static str, &'static str);
 
 async fn stored_cells(bed: &TestBed) -> BTreeMap<Cell, (Amount, i64)> {
-    let changes = bed.store().rollups.changes(0).await.unwrap();
+    let changed = bed.store().changes.since(Versions::default()).await.unwrap();
     let mut cells = BTreeMap::new();
-    for (id, of_one) in changes.changed {
+    for (id, of_one) in changed.cells {
         for (month, age, gender, total) in of_one.iter() {
             cells.insert((id.get(), month.to_string(), age.name(), gender.name()), (total.amount, total.count));
         }
@@ -270,13 +270,13 @@ async fn a_roll_up_that_is_wrong_is_found_and_mended() {
 async fn edits_at_once_leave_no_roll_up_behind() {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(POSTAL_CODES).await;
-    let before = bed.store().rollups.changes(0).await.unwrap().version;
+    let before = bed.store().changes.since(Versions::default()).await.unwrap().versions;
     let edits = (0..24).map(|id| {
         let (bed, row) = (&bed, Paystat { postal_code_id: (id as i32 % 2 + 1).try_into().unwrap(), ..paystat(id) });
         async move { assert!(bed.store().paystats.insert(&row, Provenance::edit(0)).await.unwrap()) }
     });
     join_all(edits).await;
     assert_eq!(bed.store().rollups.verify(false, |_| ()).await.unwrap().wrong, []);
-    let after = bed.store().rollups.changes(before).await.unwrap();
-    assert_eq!((after.version - before, after.changed.len()), (24, 2), "each edit has a version of its own");
+    let after = bed.store().changes.since(before).await.unwrap();
+    assert_eq!((after.versions.data - before.data, after.cells.len()), (24, 2), "each edit has a version of its own");
 }

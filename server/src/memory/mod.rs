@@ -1,0 +1,112 @@
+//! What this server answers from without asking the database: the totals and the postal codes, kept as the store is.
+//!
+//! A change stream rings when the store's version changes; then what changed since the own versions is read, of one moment, and makes the
+//! next snapshot. So nothing is lost with a stream that ends, or that starts anew: the first look after it finds all of it.
+
+mod postal_codes;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use paystats_core::{
+    engines::wait_for,
+    store::{Store, StoreError, Versions},
+};
+use tokio::sync::{Mutex, watch};
+use tracing::{info, warn};
+
+pub use self::postal_codes::KnownPostalCodes;
+use crate::cube::Cube;
+
+/// The store at one moment, as far as it is in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Which moment.
+    pub versions: Versions,
+    /// The totals.
+    pub cube: Arc<Cube>,
+    /// The postal codes.
+    pub postal_codes: Arc<KnownPostalCodes>,
+}
+
+/// The newest snapshot, and who waits for the next one.
+pub struct Memory {
+    store: Store,
+    now: watch::Sender<Arc<Snapshot>>,
+    epoch: u64,
+    /// One reads at a time; who waited finds most of it done.
+    reading: Mutex<()>,
+}
+
+impl Memory {
+    /// The memory of a store as it is now.
+    pub async fn build(store: Store) -> Result<Self, StoreError> {
+        store.rollups.make_if_new().await?;
+        let epoch = store.changes.epoch().await?;
+        let memory = Self { store, now: watch::Sender::default(), epoch, reading: Mutex::default() };
+        memory.catch_up().await?;
+        Ok(memory)
+    }
+
+    /// The newest snapshot.
+    pub fn now(&self) -> Arc<Snapshot> {
+        self.now.borrow().clone()
+    }
+
+    /// The version of the newest snapshot as a number that no other state, of this store or another one, has.
+    pub fn unique_version(&self) -> u64 {
+        self.epoch.wrapping_add(self.now.borrow().versions.data)
+    }
+
+    /// Hears of new snapshots.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.now.subscribe()
+    }
+
+    /// Takes in all that is in the store by now.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
+        let mut base = self.now();
+        let mut changed = self.store.changes.since(base.versions).await?;
+        if changed.versions == base.versions {
+            return Ok(());
+        }
+        // A store that is behind is another one: it was restored, or made anew.
+        if changed.versions.data < base.versions.data {
+            base = Arc::default();
+            changed = self.store.changes.since(base.versions).await?;
+        }
+        let next = move || Snapshot {
+            versions: changed.versions,
+            cube: Arc::new(base.cube.with(changed.cells)),
+            postal_codes: match changed.postal_codes {
+                Some(all) => Arc::new(KnownPostalCodes::new(all)),
+                None => base.postal_codes.clone(),
+            },
+        };
+        let next = tokio::task::spawn_blocking(next).await.map_err(StoreError::failed)?;
+        self.now.send_replace(Arc::new(next));
+        Ok(())
+    }
+
+    /// Keeps the memory as the store is, for ever.
+    pub async fn follow(&self) {
+        loop {
+            let mut changes = Box::pin(wait_for("the stream of changes", || self.store.changes.watch()).await);
+            loop {
+                if let Err(error) = self.catch_up().await {
+                    warn!(%error, "the totals in memory are behind; trying again");
+                    wait_for("MongoDB", || self.catch_up()).await;
+                }
+                match changes.next().await {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => {
+                        info!(%error, "the stream of changes has ended; it is opened anew");
+                        break;
+                    }
+                    None => break,
+                }
+            }
+        }
+    }
+}
