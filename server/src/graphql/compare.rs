@@ -5,10 +5,11 @@ use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use super::{
     enums::{AgeGroup, Dimension, Gender, OrderDirection},
     filter::StatsFilter,
-    postal_code::PostalCode,
+    postal_code::{self, PostalCode},
     scalars::{Decimal, Month},
     snapshot::{scope, snapshot},
     stats::{direction, grouping, limit, postal_code},
+    text::{AsText, Row, Selected, Writer, float, string},
     totals::Total,
 };
 use crate::actions::{self, ActionError, CompareQuestion, MonthRange};
@@ -28,7 +29,7 @@ pub struct Comparison {
     /// All paystats that match.
     whole: ComparisonRow,
     /// A row for each group that has paystats in either range.
-    rows: Vec<ComparisonRow>,
+    rows: AsText<ComparisonRow>,
 }
 
 /// The totals of one group of paystats in two ranges of months.
@@ -104,6 +105,24 @@ impl ComparisonRow {
     }
 }
 
+impl Row for ComparisonRow {
+    const TYPE: &'static str = "ComparisonRow";
+
+    fn field(name: &str, selected: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "postalCode" => postal_code::writer(selected, |row: &Self| row.0.key.postal_code_id),
+            "age" => string(|row: &Self| Some(row.0.key.age?.name())),
+            "gender" => string(|row: &Self| Some(row.0.key.gender?.name())),
+            "total" => selected.nested(|row: &Self| Some(Total::from(row.0.total))),
+            "against" => selected.nested(|row: &Self| Some(Total::from(row.0.against))),
+            "difference" => string(|row: &Self| Some(row.0.difference)),
+            "ratio" => float(|row: &Self| row.0.ratio),
+            "shareOfDifference" => float(|row: &Self| row.0.share_of_difference),
+            _ => None,
+        }
+    }
+}
+
 /// Questions for two ranges of months beside each other.
 #[derive(Default)]
 pub struct CompareQuery;
@@ -157,6 +176,9 @@ impl From<ComparisonOrder> for actions::ComparisonOrder {
 
 impl From<actions::Comparison> for Comparison {
     fn from(comparison: actions::Comparison) -> Self {
-        Self { whole: ComparisonRow(comparison.whole), rows: comparison.rows.into_iter().map(ComparisonRow).collect() }
+        Self {
+            whole: ComparisonRow(comparison.whole),
+            rows: AsText(comparison.rows.into_iter().map(ComparisonRow).collect()),
+        }
     }
 }

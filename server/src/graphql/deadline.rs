@@ -1,41 +1,49 @@
 //! A field of the root that takes too long is given up, so that no request hangs on an engine that does not answer.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use async_graphql::{
-    Error, PathSegment, ServerResult, Value, async_trait,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo},
+    ContainerType, Context, ContextSelectionSet, Error, ObjectType, OutputType, Positioned, ServerResult, Value,
+    parser::types::{Field, OperationType},
+    registry::Registry,
+    resolver_utils::resolve_container,
 };
 
 use crate::actions::Deadline;
 
-impl ExtensionFactory for Deadline {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(*self)
+/// A type at the root whose fields keep the request's [`Deadline`].
+///
+/// Not an extension of the schema: as soon as there is one, async-graphql prepares every field of every object for it, which takes as long as
+/// answering.
+#[derive(Default)]
+pub struct InTime<T>(T);
+
+impl<T: ObjectType> OutputType for InTime<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(&self, context: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        resolve_container(context, self).await
     }
 }
 
-#[async_trait::async_trait]
-impl Extension for Deadline {
-    async fn resolve(
-        &self,
-        context: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        // An event of a subscription is resolved here, too; the subscription itself keeps the deadline where it starts.
-        if info.path_node.parent.is_some() || info.parent_type == "Subscription" {
-            return next.run(context, info).await;
-        }
-        let (position, path) = (info.field.name.pos, PathSegment::Field(info.path_node.field_name().to_owned()));
-        let advice = match info.parent_type {
-            "Mutation" => "look whether it was done before you try again",
-            _ => "try again",
+impl<T: ObjectType> ContainerType for InTime<T> {
+    async fn resolve_field(&self, context: &Context<'_>) -> ServerResult<Option<Value>> {
+        let advice = match context.query_env.operation.node.ty {
+            OperationType::Mutation => "look whether it was done before you try again",
+            OperationType::Query | OperationType::Subscription => "try again",
         };
-        self.keep(advice, next.run(context, info)).await.unwrap_or_else(|late| {
-            let mut error = Error::from(late).into_server_error(position);
-            error.path.push(path);
-            Err(error)
-        })
+        let deadline: &Deadline = context.data_unchecked();
+        deadline
+            .keep(advice, self.0.resolve_field(context))
+            .await
+            .unwrap_or_else(|late| Err(context.set_error_path(Error::from(late).into_server_error(context.item.pos))))
     }
 }
+
+impl<T: ObjectType> ObjectType for InTime<T> {}

@@ -37,6 +37,20 @@ pub enum Gender {
     M,
 }
 
+impl AgeGroup {
+    /// As it is written in an answer.
+    pub fn name(self) -> &'static str {
+        domain::AgeGroup::from(self).name()
+    }
+}
+
+impl Gender {
+    /// As it is written in an answer.
+    pub fn name(self) -> &'static str {
+        domain::Gender::from(self).name()
+    }
+}
+
 /// What one point of a time series spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::Interval")]

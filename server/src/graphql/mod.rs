@@ -19,11 +19,13 @@ mod scalars;
 mod snapshot;
 mod stats;
 mod subscription;
+mod text;
 mod totals;
 mod versioned;
 
 use async_graphql::{MergedObject, Request, SchemaBuilder};
 
+use self::deadline::InTime;
 use crate::actions::{Actions, Deadline};
 
 pub(crate) use load::find_load_id;
@@ -48,10 +50,10 @@ pub struct Query(
 pub struct Mutation(mutation::PostalCodeMutation, mutation::PaystatMutation, mutation::LoadMutation);
 
 /// The whole schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, subscription::Subscription>;
+pub type Schema = async_graphql::Schema<InTime<Query>, InTime<Mutation>, subscription::Subscription>;
 
-fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
-    Schema::build(Query::default(), Mutation::default(), subscription::Subscription)
+fn builder() -> SchemaBuilder<InTime<Query>, InTime<Mutation>, subscription::Subscription> {
+    Schema::build(InTime::default(), InTime::default(), subscription::Subscription)
         .override_output_type_description::<postal_code::PostalCodeConnection>("A page of a list of postal codes.")
         .override_output_type_description::<paystat::PaystatConnection>("A page of a list of paystats.")
         .override_output_type_description::<load::LoadConnection>("A page of a list of loads.")
@@ -60,7 +62,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, subscription::Subscription> {
 
 /// The schema, answering by `actions`; a field of the root that takes longer than `deadline` is given up.
 pub fn schema(actions: Actions, deadline: Deadline) -> Schema {
-    builder().data(actions).data(deadline).extension(deadline).finish()
+    builder().data(actions).data(deadline).finish()
 }
 
 /// The schema as text, with every description.

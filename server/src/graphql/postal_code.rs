@@ -19,6 +19,7 @@ use super::{
     paystat::{PaystatConnection, PaystatOrder, paystat_connection},
     scalars::{GeoJSON, Long},
     snapshot::{self, paystat_scope, scope, totals, within},
+    text::{AsText, Row, Selected, Writer, null, number, string},
     totals::{AgeGenderTotal, TimeSeries, Total, age_gender_totals, breakdown, series},
 };
 use crate::actions::{self, ActionError, Actions};
@@ -119,7 +120,7 @@ impl PostalCode {
         #[graphql(desc = "What they are split by, `AGE`, `GENDER` or both; nothing if left out.")] by: Option<
             Vec<Dimension>,
         >,
-    ) -> Result<Vec<TimeSeries>> {
+    ) -> Result<AsText<TimeSeries>> {
         let scope = within(self.0.id, scope(context, filter).await?);
         let breakdown = breakdown(by)?;
         let groups = totals(context, &scope, &breakdown.dimensions())?;
@@ -131,7 +132,7 @@ impl PostalCode {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
-    ) -> Result<Vec<AgeGenderTotal>> {
+    ) -> Result<AsText<AgeGenderTotal>> {
         let scope = within(self.0.id, scope(context, filter).await?);
         Ok(age_gender_totals(totals(context, &scope, &[Key::Age, Key::Gender])?))
     }
@@ -159,6 +160,32 @@ impl PostalCode {
 pub async fn of_paystats(context: &Context<'_>, id: PostalCodeId) -> Result<PostalCode, ActionError> {
     let found = snapshot::postal_code(context, id).await?;
     found.map(PostalCode).ok_or_else(|| ActionError::internal(format!("paystats name postal code {id}, which is gone")))
+}
+
+impl Row for StoredPostalCode {
+    const TYPE: &'static str = POSTAL_CODE;
+
+    fn field(name: &str, _: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "id" => string(|code: &Self| Some(global_id(POSTAL_CODE, code.id).0)),
+            "databaseId" => number(|code: &Self| Some(code.id.get())),
+            "code" => string(|code: &Self| Some(code.code.clone())),
+            "loadLine" => number(|code: &Self| code.written.line),
+            _ => None,
+        }
+    }
+}
+
+/// Writes the postal code that `get` finds the number of in a row.
+pub fn writer<T: 'static>(
+    selected: &Selected<'_>,
+    get: impl Fn(&T) -> Option<PostalCodeId> + Send + Sync + 'static,
+) -> Option<Writer<T>> {
+    let (write, known) = (selected.object()?, selected.postal_codes.clone());
+    Some(Box::new(move |row, text| match get(row) {
+        Some(id) => write(known.by_id(id)?, text),
+        None => null(text),
+    }))
 }
 
 /// A list of postal codes.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt::Display};
 
 use async_graphql::{
     ContextSelectionSet, InputValueError, InputValueResult, Number, OutputType, Positioned, Scalar, ScalarType,
-    ServerError, ServerResult, Value, parser::types::Field, registry::Registry,
+    ServerResult, Value, parser::types::Field, registry::Registry,
 };
 use paystats_core::domain;
 use serde_json::value::RawValue;
@@ -109,8 +109,8 @@ impl OutputType for GeoJSONText {
         <GeoJSON as OutputType>::create_type_info(registry)
     }
 
-    async fn resolve(&self, _: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        async_graphql::to_value(&self.0).map_err(|error| ServerError::new(error.to_string(), Some(field.pos)))
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(Value::Binary(String::from(Box::<str>::from(self.0.clone())).into()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::{Context, Request, parser::types::OperationType};
+use async_graphql::{Context, ContextBase, Request, parser::types::OperationType};
 use paystats_core::{
     domain::{Dimension, PaystatScope, PostalCodeCode, PostalCodeId},
     store::{GroupTotal, StoredPostalCode},
@@ -29,7 +29,7 @@ impl Pinned {
 }
 
 /// What a request is answered from. All of a query's answer is of one moment; in a mutation, each change is in what follows it.
-pub fn snapshot(context: &Context<'_>) -> Arc<Snapshot> {
+pub fn snapshot<T>(context: &ContextBase<'_, T>) -> Arc<Snapshot> {
     let now = || context.data_unchecked::<Actions>().memory.now();
     match context.query_env.operation.node.ty {
         OperationType::Query => context.data_unchecked::<Pinned>().0.get_or_init(now).clone(),

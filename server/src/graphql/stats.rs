@@ -9,6 +9,7 @@ use super::{
     postal_code::{self, PostalCode},
     scalars::{Decimal, Month},
     snapshot::{scope, snapshot},
+    text::{AsText, Row, Selected, Writer, float, string},
     totals::Total,
 };
 use crate::actions::{self, ActionError, GroupKey, Grouping, MAX_ROWS, StatsQuestion};
@@ -92,6 +93,36 @@ impl StatsRow {
     }
 }
 
+impl Row for StatsRow {
+    const TYPE: &'static str = "StatsRow";
+
+    fn field(name: &str, selected: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "postalCode" => postal_code::writer(selected, |row: &Self| row.0.key.postal_code_id),
+            "period" => string(|row: &Self| row.0.key.period),
+            "age" => string(|row: &Self| Some(row.0.key.age?.name())),
+            "gender" => string(|row: &Self| Some(row.0.key.gender?.name())),
+            "total" => selected.nested(|row: &Self| Some(Total::from(row.0.total))),
+            "share" => float(|row: &Self| Some(row.0.share)),
+            "change" => selected.nested(|row: &Self| row.0.change.map(Change::from)),
+            _ => None,
+        }
+    }
+}
+
+impl Row for Change {
+    const TYPE: &'static str = "Change";
+
+    fn field(name: &str, selected: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "previous" => selected.nested(|change: &Self| Some(change.previous)),
+            "amount" => string(|change: &Self| Some(change.amount.0)),
+            "ratio" => float(|change: &Self| change.ratio),
+            _ => None,
+        }
+    }
+}
+
 /// Questions for totals by any keys.
 #[derive(Default)]
 pub struct StatsQuery;
@@ -110,10 +141,11 @@ impl StatsQuery {
         #[graphql(desc = "Their order; by key if left out.")] order_by: Option<StatsOrder>,
         #[graphql(desc = "At most this many, up to 20000. If left out, all of them; more than 20000 are refused.")]
         first: Option<i32>,
-    ) -> Result<Vec<StatsRow>> {
+    ) -> Result<AsText<StatsRow>> {
         let question = StatsQuestion::new(grouping(group_by)?, order_by.map(Into::into), limit(first)?)?;
         let scope = scope(context, filter).await?;
-        Ok(actions::stats(snapshot(context).cube.clone(), scope, question).await?.into_iter().map(StatsRow).collect())
+        let rows = actions::stats(snapshot(context).cube.clone(), scope, question).await?;
+        Ok(AsText(rows.into_iter().map(StatsRow).collect()))
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     postal_code::{self, PostalCode},
     scalars::{Decimal, Long, Month},
     snapshot::{scope, snapshot, totals},
+    text::{AsText, Row, Selected, Writer, number, string},
 };
 use crate::actions::{self, ActionError, Breakdown};
 
@@ -58,7 +59,69 @@ pub struct AgeGenderTotal {
 /// The total of one postal code.
 pub struct PostalCodeTotal {
     postal_code_id: domain::PostalCodeId,
-    total: domain::Total,
+    total: Total,
+}
+
+impl Row for Total {
+    const TYPE: &'static str = "Total";
+
+    fn field(name: &str, _: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "amount" => string(|total: &Self| Some(total.amount.0)),
+            "count" => number(|total: &Self| Some(total.count.0)),
+            _ => None,
+        }
+    }
+}
+
+impl Row for TimeSeries {
+    const TYPE: &'static str = "TimeSeries";
+
+    fn field(name: &str, selected: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "gender" => string(|series: &Self| series.gender.map(Gender::name)),
+            "age" => string(|series: &Self| series.age.map(AgeGroup::name)),
+            "points" => selected.list(|series: &Self| &series.points),
+            _ => None,
+        }
+    }
+}
+
+impl Row for TimePoint {
+    const TYPE: &'static str = "TimePoint";
+
+    fn field(name: &str, selected: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "period" => string(|point: &Self| Some(point.period.0)),
+            "total" => selected.nested(|point: &Self| Some(point.total)),
+            _ => None,
+        }
+    }
+}
+
+impl Row for AgeGenderTotal {
+    const TYPE: &'static str = "AgeGenderTotal";
+
+    fn field(name: &str, selected: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "age" => string(|row: &Self| Some(row.age.name())),
+            "gender" => string(|row: &Self| Some(row.gender.name())),
+            "total" => selected.nested(|row: &Self| Some(row.total)),
+            _ => None,
+        }
+    }
+}
+
+impl Row for PostalCodeTotal {
+    const TYPE: &'static str = "PostalCodeTotal";
+
+    fn field(name: &str, selected: &Selected<'_>) -> Option<Writer<Self>> {
+        match name {
+            "postalCode" => postal_code::writer(selected, |row: &Self| Some(row.postal_code_id)),
+            "total" => selected.nested(|row: &Self| Some(row.total)),
+            _ => None,
+        }
+    }
 }
 
 /// What totals of postal codes are ordered by; equal ones are ordered by the postal code's id.
@@ -95,7 +158,7 @@ impl PostalCodeTotal {
 
     /// Sum and count.
     async fn total(&self) -> Total {
-        self.total.into()
+        self.total
     }
 }
 
@@ -132,7 +195,7 @@ impl TotalsQuery {
         #[graphql(desc = "What they are split by, `AGE`, `GENDER` or both; nothing if left out.")] by: Option<
             Vec<Dimension>,
         >,
-    ) -> Result<Vec<TimeSeries>> {
+    ) -> Result<AsText<TimeSeries>> {
         let scope = scope(context, filter).await?;
         let breakdown = breakdown(by)?;
         let groups = totals(context, &scope, &breakdown.dimensions())?;
@@ -144,7 +207,7 @@ impl TotalsQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
-    ) -> Result<Vec<AgeGenderTotal>> {
+    ) -> Result<AsText<AgeGenderTotal>> {
         let scope = scope(context, filter).await?;
         Ok(age_gender_totals(totals(context, &scope, &[Key::Age, Key::Gender])?))
     }
@@ -157,7 +220,7 @@ impl TotalsQuery {
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
         #[graphql(desc = "Their order; the greatest amount first if left out.")] order_by: Option<PostalCodeTotalOrder>,
         #[graphql(desc = "At most this many, up to 20000, which is the default too.")] first: Option<i32>,
-    ) -> Result<Vec<PostalCodeTotal>> {
+    ) -> Result<AsText<PostalCodeTotal>> {
         let limit = match first {
             None => MAX_POSTAL_CODES as usize,
             Some(first @ 0..=MAX_POSTAL_CODES) => first as usize,
@@ -172,12 +235,14 @@ impl TotalsQuery {
         let scope = scope(context, filter).await?;
         let mut totals: Vec<PostalCodeTotal> = totals(context, &scope, &[Key::PostalCode])?
             .into_iter()
-            .filter_map(|group| Some(PostalCodeTotal { postal_code_id: group.postal_code_id?, total: group.total }))
+            .filter_map(|group| {
+                Some(PostalCodeTotal { postal_code_id: group.postal_code_id?, total: group.total.into() })
+            })
             .collect();
         totals.sort_by(|a, b| {
             let by_field = match order.field {
-                PostalCodeTotalOrderField::Amount => a.total.amount.cmp(&b.total.amount),
-                PostalCodeTotalOrderField::Count => a.total.count.cmp(&b.total.count),
+                PostalCodeTotalOrderField::Amount => a.total.amount.0.cmp(&b.total.amount.0),
+                PostalCodeTotalOrderField::Count => a.total.count.0.cmp(&b.total.count.0),
                 PostalCodeTotalOrderField::Id => a.postal_code_id.cmp(&b.postal_code_id),
             };
             let directed = match order.direction {
@@ -187,7 +252,7 @@ impl TotalsQuery {
             directed.then(a.postal_code_id.cmp(&b.postal_code_id))
         });
         totals.truncate(limit);
-        Ok(totals)
+        Ok(AsText(totals))
     }
 }
 
@@ -220,19 +285,17 @@ pub fn series(
     scope: &PaystatScope,
     interval: Interval,
     breakdown: Breakdown,
-) -> Result<Vec<TimeSeries>> {
+) -> Result<AsText<TimeSeries>> {
     let series = actions::time_series(groups, scope, interval.into(), breakdown)?;
-    Ok(series.into_iter().map(TimeSeries::from).collect())
+    Ok(AsText(series.into_iter().map(TimeSeries::from).collect()))
 }
 
 /// Totals by age and gender, in order.
-pub fn age_gender_totals(groups: Vec<GroupTotal>) -> Vec<AgeGenderTotal> {
-    actions::by_age_and_gender(groups)
-        .into_iter()
-        .filter_map(|group| {
-            Some(AgeGenderTotal { age: group.age?.into(), gender: group.gender?.into(), total: group.total.into() })
-        })
-        .collect()
+pub fn age_gender_totals(groups: Vec<GroupTotal>) -> AsText<AgeGenderTotal> {
+    let row = |group: GroupTotal| {
+        Some(AgeGenderTotal { age: group.age?.into(), gender: group.gender?.into(), total: group.total.into() })
+    };
+    AsText(actions::by_age_and_gender(groups).into_iter().filter_map(row).collect())
 }
 
 impl From<domain::Total> for Total {

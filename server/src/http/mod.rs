@@ -28,6 +28,7 @@ mod toy;
 mod websocket;
 
 pub use completion::Types;
+pub(crate) use completion::{is_added, stands_alone};
 pub use graphql::graphql_routes;
 pub use health::health_routes;
 pub use options::{FieldTable, GraphqlOptions};

@@ -10,7 +10,10 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Serialize, Serializer,
+    ser::{self, SerializeMap, SerializeStruct},
+};
 
 use super::accept::MediaType;
 
@@ -171,12 +174,37 @@ impl Serialize for Answer {
             map.serialize_entry("errors", &self.executed.errors)?;
         }
         if !self.is_request_error {
-            map.serialize_entry("data", &self.executed.data)?;
+            map.serialize_entry("data", &Data(&self.executed.data))?;
         }
         if !self.executed.extensions.is_empty() {
             map.serialize_entry("extensions", &self.executed.extensions)?;
         }
         map.end()
+    }
+}
+
+/// What a request was answered, as JSON.
+///
+/// [`Value::Binary`], which GraphQL has no use for, is JSON that a resolver has written itself, and goes into the answer as it is.
+pub(super) struct Data<'a>(pub(super) &'a Value);
+
+/// The name under which serde_json takes text as it is, as it does for its `RawValue`: that one cannot be made without reading all of the
+/// text once more.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::List(items) => serializer.collect_seq(items.iter().map(Data)),
+            Value::Object(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, Data(value)))),
+            Value::Binary(json) => {
+                let json = str::from_utf8(json).map_err(ser::Error::custom)?;
+                let mut raw = serializer.serialize_struct(RAW_VALUE, 1)?;
+                raw.serialize_field(RAW_VALUE, json)?;
+                raw.end()
+            }
+            leaf => leaf.serialize(serializer),
+        }
     }
 }
 
@@ -220,6 +248,18 @@ mod tests {
         let mut executed = Executed::new(value!({"a": 1, "b": null}));
         executed.errors.push(ServerError::new("no", None));
         assert_eq!(Answer::new(executed).status(MediaType::GraphqlResponse), StatusCode::OK);
+    }
+
+    #[test]
+    fn json_that_a_resolver_wrote_goes_into_the_answer_as_it_is() {
+        let written = Value::Binary(r#"[{"a": 1.50}, "é"]"#.into());
+        let data = value!({"rows": [1, {"x": null}]});
+        let Value::Object(mut data) = data else { unreachable!() };
+        data.insert(async_graphql::Name::new("text"), written);
+        let answer = Answer::new(Executed::new(Value::Object(data)));
+        let text = r#"{"data":{"rows":[1,{"x":null}],"text":[{"a": 1.50}, "é"]}}"#;
+        assert_eq!(serde_json::to_string(&answer).unwrap(), text);
+        assert_eq!(serde_json::to_value(&answer).unwrap(), serde_json::from_str::<serde_json::Value>(text).unwrap());
     }
 
     #[test]

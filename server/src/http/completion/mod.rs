@@ -32,11 +32,12 @@ use indexmap::IndexMap;
 
 use self::{
     collect::{Collector, Field, Fields, Place},
-    question::TYPE_KEY,
+    question::{ALONE_KEY, TYPE_KEY},
     types::Composite,
 };
 use super::response::{Code, with_code};
 
+pub(crate) use question::{is_added, stands_alone};
 pub use types::Types;
 
 /// What an operation's answers have to look like: made before it runs, for all that it answers.
@@ -117,7 +118,7 @@ impl<'a> Completing<'a> {
         declared: Option<&'a Composite>,
         path: &Path<'_>,
     ) -> bool {
-        let told = entries.swap_remove(TYPE_KEY);
+        let told = entries.swap_remove(ALONE_KEY).or_else(|| entries.swap_remove(TYPE_KEY));
         let object = match (declared, told) {
             (Some(declared), _) if declared.is_object() => Some(declared),
             (Some(_), Some(Value::String(name))) => self.collector.types.named(&name),

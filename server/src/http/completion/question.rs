@@ -2,7 +2,7 @@
 //!
 //! Nothing is taken away that validation has to see, so what was wrong with the document still is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
     Name, Pos, Positioned,
@@ -14,6 +14,22 @@ use super::types::{Composite, Types};
 /// The key under which every object says its type. Not a name that could stand in a document, so no client's alias is the same.
 pub(super) const TYPE_KEY: &str = "__typename?";
 
+/// The same where an object, or a list of them, is selected by one field alone: nothing has to be merged with what it resolves to.
+pub(super) const ALONE_KEY: &str = "__typename!";
+
+/// Whether a field of the executor's question is not one of the client's.
+pub(crate) fn is_added(key: &str) -> bool {
+    key == TYPE_KEY || key == ALONE_KEY
+}
+
+/// Whether the field with these selections may be resolved to text (see [`Data`](super::super::response::Data)).
+pub(crate) fn stands_alone(set: &SelectionSet) -> bool {
+    set.items.last().is_some_and(|last| match &last.node {
+        Selection::Field(field) => field.node.response_key().node == ALONE_KEY,
+        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+    })
+}
+
 /// Rewrites a document, in which selections nest to a depth that `document` has checked:
 ///
 /// - Every object is asked for its type. Behind an interface or a union nothing else tells which fragments applied. And an object of
@@ -21,59 +37,107 @@ pub(super) const TYPE_KEY: &str = "__typename?";
 /// - A field that a selection set has twice becomes one. async-graphql resolves both and merges the results, which does a mutation
 ///   twice, and loses what is in lists of lists.
 pub(super) fn rewrite(document: &mut ExecutableDocument, types: &Types) {
+    let mut repeated = HashSet::new();
+    for (_, operation) in document.operations.iter() {
+        find_repeated(&[&operation.node.selection_set.node], document, &mut repeated);
+    }
     let operations: Vec<_> = match &mut document.operations {
         DocumentOperations::Single(operation) => vec![operation],
         DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
     };
+    let rewriting = Rewriting { types, repeated };
     for operation in operations {
         let kind = operation.node.ty;
         let Some(root) = types.root(kind) else { continue };
         let set = &mut operation.node.selection_set.node;
-        rewrite_set(set, root, types);
+        rewriting.set(set, root);
         // Each field of a subscription is a stream of its own.
         if kind != OperationType::Subscription {
-            ask_for_type(set);
+            ask_for_type(set, TYPE_KEY);
         }
     }
     for fragment in document.fragments.values_mut() {
         if let Some(on) = types.named(&fragment.node.type_condition.node.on.node) {
-            rewrite_set(&mut fragment.node.selection_set.node, on, types);
+            rewriting.set(&mut fragment.node.selection_set.node, on);
         }
     }
 }
 
-fn rewrite_set(set: &mut SelectionSet, on: &Composite, types: &Types) {
-    merge_repeated(set);
-    for selection in &mut set.items {
-        match &mut selection.node {
-            Selection::Field(field) => {
-                let returned = on.field(&field.node.name.node).and_then(|returned| types.base_of(returned));
-                let inner = &mut field.node.selection_set.node;
-                // A field whose selections are missing, or must not be there, is left for validation to find.
-                if let Some(returned) = returned.filter(|_| !inner.items.is_empty()) {
-                    rewrite_set(inner, returned, types);
-                    ask_for_type(inner);
+/// What is known of a document that is rewritten.
+struct Rewriting<'a> {
+    types: &'a Types,
+    /// The places of fields that share their place in the answer with another one.
+    repeated: HashSet<Pos>,
+}
+
+impl Rewriting<'_> {
+    fn set(&self, set: &mut SelectionSet, on: &Composite) {
+        merge_repeated(set);
+        for selection in &mut set.items {
+            match &mut selection.node {
+                Selection::Field(field) => {
+                    let returned = on.field(&field.node.name.node).and_then(|returned| self.types.base_of(returned));
+                    let inner = &mut field.node.selection_set.node;
+                    // A field whose selections are missing, or must not be there, is left for validation to find.
+                    if let Some(returned) = returned.filter(|_| !inner.items.is_empty()) {
+                        self.set(inner, returned);
+                        ask_for_type(inner, if self.repeated.contains(&field.pos) { TYPE_KEY } else { ALONE_KEY });
+                    }
+                }
+                Selection::InlineFragment(fragment) => {
+                    let on = match &fragment.node.type_condition {
+                        Some(condition) => self.types.named(&condition.node.on.node),
+                        None => Some(on),
+                    };
+                    if let Some(on) = on {
+                        self.set(&mut fragment.node.selection_set.node, on);
+                    }
+                }
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+}
+
+/// Finds the fields that are not alone in their place in the answer, whatever conditions they have. `sets` describe one place.
+fn find_repeated<'a>(sets: &[&'a SelectionSet], document: &'a ExecutableDocument, repeated: &mut HashSet<Pos>) {
+    let mut places: HashMap<&Name, Vec<&'a Positioned<Field>>> = HashMap::new();
+    for set in sets {
+        find_places(set, document, &mut places);
+    }
+    for fields in places.into_values() {
+        if fields.len() > 1 {
+            repeated.extend(fields.iter().map(|field| field.pos));
+        }
+        let inner: Vec<&SelectionSet> = fields.iter().map(|field| &field.node.selection_set.node).collect();
+        find_repeated(&inner, document, repeated);
+    }
+}
+
+/// The fields of a place by their keys in the answer.
+fn find_places<'a>(
+    set: &'a SelectionSet,
+    document: &'a ExecutableDocument,
+    places: &mut HashMap<&'a Name, Vec<&'a Positioned<Field>>>,
+) {
+    for selection in &set.items {
+        match &selection.node {
+            Selection::Field(field) => places.entry(&field.node.response_key().node).or_default().push(field),
+            Selection::InlineFragment(fragment) => find_places(&fragment.node.selection_set.node, document, places),
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                    find_places(&fragment.node.selection_set.node, document, places);
                 }
             }
-            Selection::InlineFragment(fragment) => {
-                let on = match &fragment.node.type_condition {
-                    Some(condition) => types.named(&condition.node.on.node),
-                    None => Some(on),
-                };
-                if let Some(on) = on {
-                    rewrite_set(&mut fragment.node.selection_set.node, on, types);
-                }
-            }
-            Selection::FragmentSpread(_) => {}
         }
     }
 }
 
 /// Last, so that taking it away leaves the others in their places.
-fn ask_for_type(set: &mut SelectionSet) {
+fn ask_for_type(set: &mut SelectionSet, key: &str) {
     let nowhere = Pos::default();
     let field = Field {
-        alias: Some(Positioned::new(Name::new(TYPE_KEY), nowhere)),
+        alias: Some(Positioned::new(Name::new(key), nowhere)),
         name: Positioned::new(Name::new("__typename"), nowhere),
         arguments: Vec::new(),
         directives: Vec::new(),
