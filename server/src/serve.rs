@@ -131,10 +131,7 @@ async fn start_when_possible(
     };
     let schema = graphql::schema(actions.clone(), deadline);
     let types = Types::from_sdl(&schema.sdl()).expect("the schema writes itself as GraphQL");
-    let prepare = {
-        let actions = actions.clone();
-        Arc::new(move |request| graphql::prepare(&actions, request))
-    };
+    let prepare = Arc::new(graphql::prepare);
     let version = {
         let memory = memory.clone();
         Arc::new(move || Some(memory.unique_version()))

@@ -154,22 +154,68 @@ fn parse_exponent(text: &str) -> Result<i64, AmountError> {
 
 impl fmt::Display for Amount {
     /// Plain decimal notation without trailing zeros: `1276112517.0410399995`, `-3.5`, `0`.
+    ///
+    /// From the last digit to the first, and by 64 bits as far as possible: answers are mostly amounts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (coefficient, decimals) = self.to_parts();
-        let sign = if coefficient < 0 { "-" } else { "" };
-        let power = 10_u128.pow(decimals);
-        let (whole, fraction) = (coefficient.unsigned_abs() / power, coefficient.unsigned_abs() % power);
-        if decimals == 0 {
-            write!(f, "{sign}{whole}")
-        } else {
-            write!(f, "{sign}{whole}.{fraction:0width$}", width = decimals as usize)
+        const UNITS: u128 = 10_u128.pow(Amount::DECIMALS);
+        // A sign, 39 digits and a point.
+        let mut text = [b'-'; 41];
+        let mut start = text.len();
+        let mut push = |byte| {
+            start -= 1;
+            text[start] = byte;
+        };
+        let (mut whole, mut fraction) = (self.0.unsigned_abs() / UNITS, (self.0.unsigned_abs() % UNITS) as u64);
+        if fraction > 0 {
+            let mut decimals = Self::DECIMALS;
+            while fraction.is_multiple_of(10) {
+                fraction /= 10;
+                decimals -= 1;
+            }
+            for _ in 0..decimals {
+                push(digit(fraction % 10));
+                fraction /= 10;
+            }
+            push(b'.');
         }
+        while whole > u64::MAX.into() {
+            push(digit((whole % 10) as u64));
+            whole /= 10;
+        }
+        let mut whole = whole as u64;
+        while whole > 9 {
+            push(digit(whole % 10));
+            whole /= 10;
+        }
+        push(digit(whole));
+        if self.0 < 0 {
+            push(b'-');
+        }
+        f.write_str(str::from_utf8(&text[start..]).map_err(|_| fmt::Error)?)
     }
+}
+
+fn digit(value: u64) -> u8 {
+    b'0' + value as u8
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_of_any_size_are_written_with_all_their_digits() {
+        for (units, text) in [
+            (i128::MIN, "-17014118346046923173168.7303715884105728"),
+            (i128::MAX, "17014118346046923173168.7303715884105727"),
+            (1, "0.0000000000000001"),
+            (-10_i128.pow(16), "-1"),
+            (10_i128.pow(36), "100000000000000000000"),
+            (i128::from(u64::MAX) * 10_i128.pow(16), "18446744073709551615"),
+        ] {
+            assert_eq!(Amount::from_units(units).to_string(), text);
+        }
+    }
 
     #[test]
     fn texts_come_back_in_plain_canonical_notation() {

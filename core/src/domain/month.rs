@@ -126,7 +126,10 @@ impl FromStr for Month {
 
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}", self.year(), self.month())
+        let (year, month) = (self.year(), u16::from(self.month()));
+        let digits = [year / 1000, year / 100 % 10, year / 10 % 10, year % 10, month / 10, month % 10];
+        let [a, b, c, d, e, g] = digits.map(|digit| b'0' + digit as u8);
+        f.write_str(str::from_utf8(&[a, b, c, d, b'-', e, g]).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_graphql::{
-    Context, Request, Result,
+    Context, Result,
     dataloader::{DataLoader, Loader},
 };
 use futures_util::future::BoxFuture;
@@ -20,7 +20,7 @@ use paystats_core::{
     store::{Provenance, StoredPostalCode},
 };
 
-use super::load as graphql;
+use super::{OfRequest, load as graphql};
 use crate::actions::{ActionError, Actions};
 
 /// The batches of one request.
@@ -36,8 +36,7 @@ pub struct Batches {
 const SILENCE: Duration = Duration::from_millis(1);
 
 impl Batches {
-    /// Fresh ones.
-    pub fn new(actions: &Actions) -> Self {
+    fn new(actions: &Actions) -> Self {
         let asked = Arc::default();
         Self {
             postal_codes: batched(PostalCodeBatch(actions.clone()), &asked),
@@ -47,14 +46,10 @@ impl Batches {
         }
     }
 
-    /// Gives them to a request.
-    pub fn attach(self, request: Request) -> Request {
-        request.data(self)
-    }
-
     /// Those of a request that is about to ask for something.
     fn of<'a>(context: &Context<'a>) -> &'a Self {
-        let batches: &Self = context.data_unchecked();
+        let own: &OfRequest = context.data_unchecked();
+        let batches = own.batches.get_or_init(|| Self::new(context.data_unchecked()));
         batches.asked.fetch_add(1, Ordering::Relaxed);
         batches
     }

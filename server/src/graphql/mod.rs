@@ -23,10 +23,15 @@ mod text;
 mod totals;
 mod versioned;
 
+use std::sync::{Arc, OnceLock};
+
 use async_graphql::{MergedObject, Request, SchemaBuilder};
 
-use self::deadline::InTime;
-use crate::actions::{Actions, Deadline};
+use self::{batch::Batches, deadline::InTime};
+use crate::{
+    actions::{Actions, Deadline},
+    memory::Snapshot,
+};
 
 pub(crate) use load::find_load_id;
 pub(crate) use versioned::VERSIONED;
@@ -71,7 +76,16 @@ pub fn sdl() -> String {
     format!("{}\n", builder().finish().sdl_with_options(options).trim_end())
 }
 
-/// Gives a request what is made anew for each: the batches that keep lists from asking the store once an item.
-pub fn prepare(actions: &Actions, request: Request) -> Request {
-    snapshot::Pinned::default().attach(batch::Batches::new(actions).attach(request))
+/// What each request has of its own, made when it first needs it.
+#[derive(Default)]
+struct OfRequest {
+    /// What a query is answered from.
+    snapshot: OnceLock<Arc<Snapshot>>,
+    /// What keeps lists from asking the store once an item.
+    batches: OnceLock<Batches>,
+}
+
+/// Gives a request what it needs to be executed.
+pub fn prepare(request: Request) -> Request {
+    request.data(OfRequest::default())
 }

@@ -1,15 +1,15 @@
 //! The state that a request is answered from, and what resolvers ask of it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use async_graphql::{Context, ContextBase, Request, parser::types::OperationType};
+use async_graphql::{Context, ContextBase, parser::types::OperationType};
 use paystats_core::{
     domain::{Dimension, PaystatScope, PostalCodeCode, PostalCodeId},
     store::{GroupTotal, StoredPostalCode},
 };
 
 use super::{
-    batch,
+    OfRequest, batch,
     filter::{PaystatFilter, StatsFilter},
 };
 use crate::{
@@ -17,22 +17,11 @@ use crate::{
     memory::Snapshot,
 };
 
-/// The snapshot of a query, once it has asked for any of it.
-#[derive(Default)]
-pub struct Pinned(OnceLock<Arc<Snapshot>>);
-
-impl Pinned {
-    /// Gives it to a request.
-    pub fn attach(self, request: Request) -> Request {
-        request.data(self)
-    }
-}
-
 /// What a request is answered from. All of a query's answer is of one moment; in a mutation, each change is in what follows it.
 pub fn snapshot<T>(context: &ContextBase<'_, T>) -> Arc<Snapshot> {
     let now = || context.data_unchecked::<Actions>().memory.now();
     match context.query_env.operation.node.ty {
-        OperationType::Query => context.data_unchecked::<Pinned>().0.get_or_init(now).clone(),
+        OperationType::Query => context.data_unchecked::<OfRequest>().snapshot.get_or_init(now).clone(),
         OperationType::Mutation | OperationType::Subscription => now(),
     }
 }

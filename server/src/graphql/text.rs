@@ -138,7 +138,12 @@ impl<'a> Selected<'a> {
 /// Writes what `get` finds as a string, or null. It must need no escapes.
 pub fn string<T, V: Display>(get: impl Fn(&T) -> Option<V> + Send + Sync + 'static) -> Option<Writer<T>> {
     Some(Box::new(move |row, text| match get(row) {
-        Some(value) => write!(text, "\"{value}\"").ok(),
+        Some(value) => {
+            text.push('"');
+            write!(text, "{value}").ok()?;
+            text.push('"');
+            Some(())
+        }
         None => null(text),
     }))
 }
