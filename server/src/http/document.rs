@@ -34,6 +34,7 @@ pub(super) fn inspect(request: &mut Request, types: &Arc<Types>) -> Result<Inspe
     let mut document = parse_query(&request.query).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
     check_size(&document)?;
     let operation = select(&document, request.operation_name.as_deref())?;
+    check_root(operation)?;
     let variables = check_variables(operation, &request.variables);
     fill_in_conditions(operation, &mut request.variables);
     let completion = Completion::new(types.clone(), &document, operation, &request.variables);
@@ -99,6 +100,15 @@ fn select<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'
         };
         with_code(ServerError::new(message, None), Code::BadUserInput)
     })
+}
+
+/// The executor would run the fields of a subscription's root beside each other and mix their events.
+fn check_root(operation: &OperationDefinition) -> Result<(), ServerError> {
+    if operation.ty != OperationType::Subscription || operation.selection_set.node.items.len() <= 1 {
+        return Ok(());
+    }
+    let error = ServerError::new("a subscription has one field at its root", Some(operation.selection_set.pos));
+    Err(with_code(error, Code::ValidationFailed))
 }
 
 /// The part of variable coercion that needs no schema; the executor's validation checks the values that are there.
@@ -209,6 +219,16 @@ mod tests {
         assert_eq!(kind(&doubling(60), None), Err(error.clone()));
         assert_eq!(kind(&format!("{{ {} }}", "a ".repeat(10_000)), None), Ok(OperationType::Query));
         assert_eq!(kind(&format!("{{ {} }}", "a ".repeat(10_001)), None), Err(error));
+    }
+
+    #[test]
+    fn a_subscription_has_one_field_at_its_root() {
+        assert_eq!(kind("subscription { a(b: 1) { c d } }", None), Ok(OperationType::Subscription));
+        let error = Err("a subscription has one field at its root".to_owned());
+        for query in ["subscription { a b }", "subscription { a a }", "subscription { a __typename }"] {
+            assert_eq!(kind(query, None), error, "{query}");
+        }
+        assert_eq!(kind("query Q { a b } subscription S { a b }", Some("Q")), Ok(OperationType::Query));
     }
 
     #[test]
