@@ -10,7 +10,10 @@ use super::{
     load::{LoadProgress, find_load_id},
     totals::Total,
 };
-use crate::actions::{ActionError, Actions, Deadline};
+use crate::{
+    actions::{ActionError, Actions, Deadline},
+    http::EventIds,
+};
 
 /// Watch: the progress of loads, and totals.
 pub struct Subscription;
@@ -19,7 +22,8 @@ pub struct Subscription;
 #[GraphqlSubscription]
 impl Subscription {
     /// How far the load with this id or number is: the state now, then every change, until it ends. `NOT_FOUND` if there is no such load. A client that
-    /// lost its connection hands back the `seq` that it saw last as `afterSeq`, to any server, and gets what it has not seen.
+    /// lost its connection hands back the `seq` that it saw last as `afterSeq`, to any server, and gets what it has not seen; over Server-Sent
+    /// Events `Last-Event-ID` does the same.
     async fn load_progress(
         &self,
         context: &Context<'_>,
@@ -30,12 +34,18 @@ impl Subscription {
         let after_seq = after_seq
             .map(|seq| u64::try_from(seq).map_err(|_| ActionError::bad_input("afterSeq must not be negative")))
             .transpose()?;
+        let event_ids = context.data_opt::<EventIds>().cloned().unwrap_or_default();
+        let after_seq = after_seq.max(event_ids.last_seen());
         let start = async {
             let id = find_load_id(actions, &id).await?;
             Ok::<_, ActionError>((id, actions.watch_load(id, after_seq).await?))
         };
         let (id, changes) = context.data_unchecked::<Deadline>().keep("try again", start).await??;
-        Ok(changes.map(move |progress| Ok(LoadProgress { load: id, progress: progress? })))
+        Ok(changes.map(move |progress| {
+            let progress = progress?;
+            event_ids.set(progress.seq);
+            Ok(LoadProgress { load: id, progress })
+        }))
     }
 
     /// The total of all paystats that match, whenever it changes from now on: when a load that changes it has ended, or by an edit. A slow

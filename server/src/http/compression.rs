@@ -11,7 +11,8 @@ const WORTH_IT_BYTES: u64 = 1024;
 pub(super) const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 
 /// Compresses text by zstd, brotli or gzip, at levels that keep up with the network: by the one that the client likes best, and among equals
-/// in this order. Images and fonts are compressed as they are, and what a WebSocket says is not a response.
+/// in this order. Images and fonts are compressed as they are, and what a WebSocket says is not a response. Streams stay as they are: a
+/// compressor holds back what it is given until more comes.
 pub(super) fn compression() -> CompressionLayer<impl Predicate> {
     let is_text = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| is_text(headers);
     CompressionLayer::new().compress_when(SizeAbove::new(WORTH_IT_BYTES).and(is_text))
@@ -22,7 +23,7 @@ fn is_text(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|mime| {
         let is_json_or_xml = mime.subtype() == mime::JSON
             || mime.suffix().is_some_and(|suffix| suffix == mime::JSON || suffix == mime::XML);
-        mime.type_() == mime::TEXT || is_json_or_xml
+        (mime.type_() == mime::TEXT && mime != mime::TEXT_EVENT_STREAM) || is_json_or_xml
     })
 }
 
@@ -86,6 +87,8 @@ mod tests {
             ("font/woff2", 10_000, "br"),
             ("image/png", 10_000, "br"),
             ("nonsense", 10_000, "br"),
+            ("text/event-stream", 10_000, "br"),
+            ("multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0", 10_000, "br"),
             ("text/html", 10_000, "identity"),
             ("text/html", 10_000, "br;q=0"),
             ("text/html", 10_000, "zstd;q=0.5, identity"),

@@ -1,4 +1,5 @@
-//! The route `/graphql`: queries and mutations by POST, queries by GET, whose answers can be held, and everything over a WebSocket.
+//! The route `/graphql`: queries and mutations by POST, queries by GET, whose answers can be held; subscriptions where a stream is accepted;
+//! and everything over a WebSocket.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use axum::{
 };
 
 use super::{
-    accept::{self, MediaType},
+    accept::{Accept, Form, MediaType},
     completion::Completion,
     compression::compression,
     conditional,
@@ -24,7 +25,8 @@ use super::{
     rejection::Rejection,
     request,
     response::{Answer, or_internal_error},
-    websocket,
+    results::runnable,
+    streaming, websocket,
 };
 
 /// Serves `executor` on `/graphql`.
@@ -47,40 +49,49 @@ async fn serve<E: Executor>(State(endpoint): State<Endpoint<E>>, request: Reques
     if parts.method == Method::GET && websocket::is_upgrade(&parts.headers) {
         return websocket::upgrade(endpoint, parts).await;
     }
-    if parts.method != Method::GET && parts.method != Method::POST {
-        return Rejection::MethodNotAllowed(parts.method).into_response(MediaType::Json);
+    match parts.method {
+        Method::GET | Method::POST => {}
+        Method::PUT => return Rejection::SingleConnectionMode.into_response(MediaType::Json),
+        method => return Rejection::MethodNotAllowed(method).into_response(MediaType::Json),
     }
-    let Some(media_type) = accept::negotiate(&parts.headers) else {
-        return Rejection::NotAcceptable.into_response(MediaType::Json);
-    };
-    answer(&endpoint, parts, body, media_type).await.unwrap_or_else(|rejection| rejection.into_response(media_type))
+    let accept = Accept::of(&parts.headers);
+    let media_type = accept.for_refusal();
+    answer(&endpoint, parts, body, &accept).await.unwrap_or_else(|rejection| rejection.into_response(media_type))
 }
 
 async fn answer<E: Executor>(
     endpoint: &Endpoint<E>,
     parts: Parts,
     body: Body,
-    media_type: MediaType,
+    accept: &Accept,
 ) -> Result<Response, Rejection> {
+    let any_form = accept.best_of(Form::ALL).ok_or(Rejection::NotAcceptable)?;
     let mut request = match parts.method {
         Method::GET => request::from_uri(&parts.uri)?,
         _ => request::from_body(&parts.headers, body, endpoint.options.max_body_bytes).await?,
     };
-    let Inspected { kind, variables, completion } = match document::inspect(&mut request, &endpoint.options.types) {
-        Ok(inspected) => inspected,
-        Err(error) => return Ok(Answer::failed(error).into_response(media_type)),
+    let inspected = document::inspect(&mut request, &endpoint.options.types);
+    let form = match inspected.as_ref().map(|Inspected { kind, .. }| *kind) {
+        Ok(OperationType::Mutation) if parts.method == Method::GET => return Err(Rejection::MutationByGet),
+        Ok(OperationType::Query | OperationType::Mutation) => {
+            accept.best_of(Form::OF_ONE_RESULT).ok_or(Rejection::NotAcceptable)?
+        }
+        Ok(OperationType::Subscription) => {
+            accept.best_of(Form::OF_MANY_RESULTS).ok_or(Rejection::SubscriptionWithoutStream)?
+        }
+        Err(_) => any_form,
     };
-    match kind {
-        OperationType::Mutation if parts.method == Method::GET => return Err(Rejection::MutationByGet),
-        OperationType::Subscription => return Err(Rejection::SubscriptionOverHttp),
-        OperationType::Query | OperationType::Mutation => {}
-    }
-    if let Err(error) = variables {
-        return Ok(Answer::failed(error).into_response(media_type));
-    }
-    Ok(match parts.method {
-        Method::GET => answer_or_confirm(endpoint, &parts, request, completion, media_type).await,
-        _ => execute(endpoint, request, completion).await.into_response(media_type),
+    let media_type = match form {
+        Form::Document(media_type) => media_type,
+        Form::EventStream => return Ok(streaming::event_stream(endpoint.clone(), &parts.headers, request, inspected)),
+        Form::Multipart => return Ok(streaming::multipart(endpoint.clone(), request, inspected)),
+    };
+    Ok(match runnable(inspected) {
+        Err(error) => Answer::failed(error).into_response(media_type),
+        Ok(completion) if parts.method == Method::GET => {
+            answer_or_confirm(endpoint, &parts, request, completion, media_type).await
+        }
+        Ok(completion) => execute(endpoint, request, completion).await.into_response(media_type),
     })
 }
 

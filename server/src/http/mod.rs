@@ -1,11 +1,13 @@
 //! What the server says over HTTP, and the only code that knows HTTP: the GraphQL endpoint, files of rejections, the web
 //! pages and the probes.
 //!
-//! `run` merges their routers into one and serves it. The GraphQL endpoint is our own transport, written from two specifications:
-//! [GraphQL over HTTP] for POST and GET, and [graphql-transport-ws] for WebSockets. It knows no schema: anything that is an
-//! [`Executor`](async_graphql::Executor) can stand behind it, and [`Types`] tell what its answers may look like.
+//! `run` merges their routers into one and serves it. The GraphQL endpoint is our own transport, written from the specifications:
+//! [GraphQL over HTTP] for POST and GET; [graphql-transport-ws] for WebSockets; [GraphQL over SSE] and Apollo's multipart subscriptions
+//! for streams over plain HTTP. It knows no schema: anything that is an [`Executor`](async_graphql::Executor) can stand behind it, and
+//! [`Types`] tell what its answers may look like.
 //!
 //! [GraphQL over HTTP]: https://graphql.github.io/graphql-over-http/draft/
+//! [GraphQL over SSE]: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 //! [graphql-transport-ws]: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 mod accept;
@@ -14,6 +16,7 @@ mod compression;
 mod conditional;
 mod document;
 mod etag;
+mod event_ids;
 mod graphql;
 mod health;
 mod options;
@@ -23,12 +26,15 @@ mod rejection;
 mod rejections_csv;
 mod request;
 mod response;
+mod results;
+mod streaming;
 #[cfg(test)]
 mod toy;
 mod websocket;
 
 pub use completion::Types;
 pub(crate) use completion::{is_added, stands_alone};
+pub use event_ids::EventIds;
 pub use graphql::graphql_routes;
 pub use health::health_routes;
 pub use options::{FieldTable, GraphqlOptions};

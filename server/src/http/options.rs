@@ -22,6 +22,9 @@ pub struct GraphqlOptions {
     pub keep_alive: Duration,
     /// The largest message a WebSocket client may send, in bytes; a larger one closes the socket with 1009. Default: 1 MiB.
     pub max_message_bytes: usize,
+    /// How long a stream over plain HTTP may be silent before it says that it is alive, so that neither a proxy nor the client takes it for
+    /// dead, and we notice that the client is. Default: 12 s.
+    pub heartbeat: Duration,
     /// The types of the executor's schema. With them an answer is in the query's order and null only where it may be; without, which is
     /// the default, it is in that order.
     pub types: Arc<Types>,
@@ -38,7 +41,8 @@ pub struct GraphqlOptions {
     /// - Numbers do not come back. The number is asked for before an operation runs and after it; where both are the same, all of it was
     ///   answered from that version.
     pub version: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
-    /// Cancelled when the server stops. Every WebSocket is then closed with 1001, which makes clients reconnect elsewhere.
+    /// Cancelled when the server stops. Every WebSocket is then closed with 1001, and every subscription over plain HTTP broken off in
+    /// a way that its client can see, which makes clients reconnect elsewhere.
     pub shutdown: CancellationToken,
     /// Counts the open WebSockets. They outlive the HTTP connections they came from, so a graceful stop has to wait for them:
     /// after `shutdown` call [`TaskTracker::close`], then [`TaskTracker::wait`], which takes a second at most.
@@ -52,6 +56,7 @@ impl Default for GraphqlOptions {
             connection_init_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),
             max_message_bytes: 1024 * 1024,
+            heartbeat: Duration::from_secs(12),
             types: Arc::default(),
             prepare: Arc::new(|request| request),
             versioned: &[],
@@ -69,6 +74,7 @@ impl fmt::Debug for GraphqlOptions {
             .field("connection_init_timeout", &self.connection_init_timeout)
             .field("keep_alive", &self.keep_alive)
             .field("max_message_bytes", &self.max_message_bytes)
+            .field("heartbeat", &self.heartbeat)
             .finish_non_exhaustive()
     }
 }

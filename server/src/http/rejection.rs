@@ -17,13 +17,24 @@ use super::{
 /// Why a request cannot be read as a GraphQL request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Rejection {
-    #[error("the method {0} is not allowed: use POST, or GET for queries")]
+    #[error("the method {0} is not allowed: use POST, or GET for queries and subscriptions")]
     MethodNotAllowed(Method),
+    #[error(
+        "PUT would reserve a stream for many operations (GraphQL over SSE, single connection mode), which is not offered: \
+         send each operation by POST or GET and get a stream of its own"
+    )]
+    SingleConnectionMode,
     #[error("a mutation must not be sent by GET: use POST")]
     MutationByGet,
-    #[error("a subscription needs a stream: open a WebSocket (subprotocol graphql-transport-ws) on this same path")]
-    SubscriptionOverHttp,
-    #[error("an answer can be application/graphql-response+json or application/json, and Accept allows neither")]
+    #[error(
+        "a subscription needs a stream: accept text/event-stream or multipart/mixed;subscriptionSpec=1.0, \
+         or open a WebSocket (subprotocol graphql-transport-ws) on this same path"
+    )]
+    SubscriptionWithoutStream,
+    #[error(
+        "an answer can be application/graphql-response+json, application/json or text/event-stream, \
+         that of a subscription text/event-stream or multipart/mixed;subscriptionSpec=1.0, and Accept allows none"
+    )]
     NotAcceptable,
     #[error("Content-Type must be application/json in UTF-8")]
     UnsupportedContentType,
@@ -49,11 +60,13 @@ impl Rejection {
     /// The status of the answer, in whichever media type it is written.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::MethodNotAllowed(_) | Self::MutationByGet => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) | Self::SingleConnectionMode | Self::MutationByGet => {
+                StatusCode::METHOD_NOT_ALLOWED
+            }
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::UnsupportedContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SubscriptionOverHttp
+            Self::SubscriptionWithoutStream
             | Self::BodyInterrupted
             | Self::MalformedJson { .. }
             | Self::Batch
@@ -67,7 +80,7 @@ impl Rejection {
     /// RFC 9110 wants every 405 to say what is allowed instead.
     fn allowed_methods(&self) -> Option<&'static str> {
         match self {
-            Self::MethodNotAllowed(_) => Some("GET, POST"),
+            Self::MethodNotAllowed(_) | Self::SingleConnectionMode => Some("GET, POST"),
             Self::MutationByGet => Some("POST"),
             _ => None,
         }

@@ -28,6 +28,8 @@ pub(super) enum Code {
     ValidationFailed,
     /// One socket asks for too much at once.
     RateLimited,
+    /// The server stops.
+    Unavailable,
     /// A defect of ours, about which the client learns nothing more.
     Internal,
 }
@@ -39,6 +41,7 @@ impl Code {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::RateLimited => "RATE_LIMITED",
+            Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
     }
@@ -72,7 +75,7 @@ pub(super) fn internal_error() -> ServerError {
     with_code(ServerError::new("internal error", None), Code::Internal)
 }
 
-/// A GraphQL response as it is written, over HTTP and in WebSocket messages.
+/// A GraphQL response as it is written, over HTTP, in streams and in WebSocket messages.
 ///
 /// async-graphql says `data: null` both when nothing ran (a request error, which must have no `data`) and when a field failed that
 /// nothing above could absorb (which must). It tells them apart by the path that only field errors have, and so do we.
@@ -134,6 +137,17 @@ impl Answer {
             (MediaType::GraphqlResponse, "UNAVAILABLE") => StatusCode::SERVICE_UNAVAILABLE,
             (MediaType::GraphqlResponse, _) => StatusCode::BAD_REQUEST,
         }
+    }
+
+    /// Writes the answer as JSON on one line, for a place in a stream, where there is no status.
+    pub(super) fn to_line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).unwrap_or_else(|error| {
+            tracing::error!(%error, "an answer could not be serialised");
+            Self::failed(internal_error()).to_line()
+        });
+        // Text that a custom scalar brings along as it is may have line breaks, which mean nothing in JSON.
+        line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        line
     }
 
     /// Writes the answer as an HTTP response, with the headers that resolvers have set.
@@ -283,6 +297,13 @@ mod tests {
     fn a_code_that_is_there_stays() {
         let written = serde_json::to_value(request_error(Some("FORBIDDEN"))).unwrap();
         assert_eq!(written["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    }
+
+    #[test]
+    fn a_line_has_no_line_breaks() {
+        let text = serde_json::value::RawValue::from_string("[1,\r\n2]".to_owned()).unwrap();
+        let answer = Answer::new(Executed::new(value!({"a": "\n", "b": (async_graphql::to_value(text).unwrap())})));
+        assert_eq!(String::from_utf8(answer.to_line()).unwrap(), r#"{"data":{"a":"\n","b":[1,  2]}}"#);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::{ConnectionPayload, Types};
+use super::{ConnectionPayload, EventIds, Types};
 
 pub(super) type ToySchema = Schema<Query, Mutation, Subscriptions>;
 
@@ -132,6 +132,12 @@ impl Subscriptions {
     /// 1, 2, 3 and so on.
     async fn count(&self, to: i32) -> impl Stream<Item = i32> {
         stream::iter(1..=to)
+    }
+
+    /// The same, with the numbers as those of the events, so that a client can go on where it was.
+    async fn numbered(&self, context: &Context<'_>, to: u64) -> impl Stream<Item = u64> {
+        let ids = context.data_opt::<EventIds>().cloned().unwrap_or_default();
+        stream::iter(ids.last_seen().map_or(1, |seen| seen + 1)..=to).inspect(move |number| ids.set(*number))
     }
 
     /// As many kilobytes as the client takes.

@@ -221,7 +221,7 @@ async fn a_long_answer_is_compressed_for_clients_that_can_read_it() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_pointed_to_the_websocket() {
+async fn a_subscription_without_a_stream_is_told_how_to_get_one() {
     let posted = post(RESPONSE, json!({"query": "subscription { count(to: 1) }"})).await;
     let got = get("query=subscription%7Bcount(to:1)%7D").await;
     for answered in [posted, got] {

@@ -2,7 +2,7 @@
 //!
 //! Queries, mutations and subscriptions go the same way; the first two have one result. The task ends early when its connection does.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use async_graphql::{Data, Executor, Request, ServerError};
 use axum::extract::ws::Utf8Bytes;
@@ -11,9 +11,10 @@ use tokio::sync::mpsc::Sender;
 
 use super::message::ServerMessage;
 use crate::http::{
-    document::{self, Inspected},
+    document,
     graphql::Endpoint,
-    response::{Answer, internal_error, or_internal_error},
+    response::{internal_error, or_internal_error},
+    results::{results, runnable},
 };
 
 /// A message that an operation wants to be sent.
@@ -51,14 +52,9 @@ impl Operation {
         };
         let results = async {
             let mut request = request;
-            let Inspected { variables, completion, .. } =
-                document::inspect(&mut request, &endpoint.options.types).map_err(|error| vec![error])?;
-            variables.map_err(|error| vec![error])?;
-            let request = (endpoint.options.prepare)(request);
-            let mut responses = endpoint.executor.execute_stream(request, Some(session));
-            while let Some(mut executed) = responses.next().await {
-                completion.complete(&mut executed);
-                let answer = Answer::new(executed);
+            let inspected = document::inspect(&mut request, &endpoint.options.types);
+            let mut results = pin!(results(endpoint, request, Some(session), runnable(inspected)));
+            while let Some(answer) = results.next().await {
                 if let Some(errors) = answer.request_errors() {
                     return Err(errors.to_vec());
                 }

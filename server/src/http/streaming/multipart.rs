@@ -1,0 +1,53 @@
+//! [Multipart subscriptions], as Apollo's clients ask for them without further ado: each result is a part of one response.
+//!
+//! A part holds `{"payload": …}` with a GraphQL response in it, a heartbeat is an empty object, and `{"payload": null, "errors": […]}` says that
+//! the transport failed, which makes Apollo's `RetryLink` subscribe again. Parts have no numbers.
+//!
+//! [Multipart subscriptions]: https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol
+
+use std::convert::Infallible;
+
+use async_graphql::{Executor, Request, ServerError};
+use axum::{
+    body::{Body, Bytes},
+    response::Response,
+};
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+
+use super::{Told, response, tell};
+use crate::http::{
+    document::Inspected,
+    event_ids::EventIds,
+    graphql::Endpoint,
+    response::{Code, with_code},
+};
+
+/// Before the first part. Each part ends with the delimiter of the next, since that is how a client knows that it is whole.
+const DELIMITER: &[u8] = b"\r\n--graphql";
+const PART: &[u8] = b"\r\ncontent-type: application/json\r\n\r\n";
+const END: &[u8] = b"--\r\n";
+
+/// Runs the operation and tells its results as parts.
+pub(in crate::http) fn multipart<E: Executor>(
+    endpoint: Endpoint<E>,
+    request: Request,
+    inspected: Result<Inspected, ServerError>,
+) -> Response {
+    let told = tell(endpoint, request, inspected, EventIds::default());
+    let parts = stream::iter([Bytes::from_static(DELIMITER)]).chain(told.map(part)).map(Ok::<_, Infallible>);
+    response(r#"multipart/mixed;boundary="graphql";subscriptionSpec=1.0"#, Body::from_stream(parts))
+}
+
+fn part(told: Told) -> Bytes {
+    match told {
+        Told::Result(line, _) => [PART, br#"{"payload":"#, &line, b"}", DELIMITER].concat().into(),
+        Told::Heartbeat => [PART, b"{}", DELIMITER].concat().into(),
+        Told::Complete => Bytes::from_static(END),
+        Told::GoingAway => {
+            let error = ServerError::new("going away: the server stops, please subscribe again", None);
+            let error = json!({ "payload": null, "errors": [with_code(error, Code::Unavailable)] }).to_string();
+            [PART, error.as_bytes(), DELIMITER, END].concat().into()
+        }
+    }
+}
