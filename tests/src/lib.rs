@@ -26,6 +26,7 @@ mod rounds;
 mod server;
 pub mod sources;
 mod stage;
+mod stream;
 mod watch;
 
 pub use agreement::agreement;
@@ -40,4 +41,5 @@ pub use proxy::{Proxy, Traffic};
 pub use rounds::{Round, rounds};
 pub use server::{Commands, RunningServer, ServerProcess};
 pub use stage::{Network, Stage, WatchedLoad};
+pub use stream::{Event, Stream};
 pub use watch::Watch;
