@@ -1,4 +1,4 @@
-//! GraphQL over plain HTTP where an answer is a stream: [Server-Sent Events](sse), and what Apollo calls [multipart subscriptions](multipart).
+//! GraphQL over plain HTTP where an answer is a stream: [Server-Sent Events](sse), and what Apollo calls [multipart subscriptions](mod@multipart).
 //!
 //! Both tell the same things in other bytes. The response begins at once, before the operation does, so whatever is found out about the
 //! operation is told in the stream; only a request that is not well-formed has a status of its own. Nothing is buffered: the next result is
