@@ -19,11 +19,12 @@ use paystats_core::{
     domain::{Dimension, PaystatScope},
     load::LoadEntity,
 };
+use serde_json::json;
 
 use crate::{
     bed::Bed,
     process::Process,
-    server::{ServerProcess, request},
+    server::{ServerProcess, request, request_with},
 };
 
 /// Measures questions about totals.
@@ -117,20 +118,19 @@ async fn main() -> Result<()> {
 
 fn questions(postal_codes: u32) -> Vec<Question> {
     let one = |query: &str| vec![request(query)];
+    let random_id = |place: u64| place * 7_919 % u64::from(postal_codes) + 1;
     let of_random = |fields: &str| {
-        let id = |place: u64| place * 7_919 % u64::from(postal_codes) + 1;
-        (0..1_000).map(|place| request(&format!("{{ postalCode(id: {}) {{ {fields} }} }}", id(place)))).collect()
+        let query = format!("query ($id: Int!) {{ postalCode(id: $id) {{ {fields} }} }}");
+        (0..1_000).map(|place| request_with(&query, json!({ "id": random_id(place) }))).collect()
     };
-    let by_id = |place: u64| place * 7_919 % u64::from(postal_codes) + 1;
     let stats = |group: &str| {
-        let query = |place| {
-            let id = by_id(place);
-            request(&format!(
-                "{{ stats(groupBy: [{group}], filter: {{ postalCodes: [\"{}\"] }}) {{ total {{ amount count }} }} }}",
-                28_000 + id
-            ))
-        };
-        (0..1_000).map(query).collect()
+        let query = format!(
+            "query ($codes: [String!]) {{
+                stats(groupBy: [{group}], filter: {{ postalCodes: $codes }}) {{ total {{ amount count }} }}
+            }}"
+        );
+        let code = |place| format!("{}", 28_000 + random_id(place));
+        (0..1_000).map(|place| request_with(&query, json!({ "codes": [code(place)] }))).collect()
     };
     vec![
         Question { name: "`{ __typename }` (ceiling)", queries: one("{ __typename }") },

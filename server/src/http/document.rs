@@ -4,7 +4,7 @@
 //! The executor would find most of this too, but later and without saying which kind of failure it was: the kind of operation decides
 //! whether a request is allowed on its transport, and a missing variable would surface as the failure of a field.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::{
     Request, ServerError, Value, Variables,
@@ -13,9 +13,10 @@ use async_graphql::{
         types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet},
     },
 };
+use lru::LruCache;
 
 use super::{
-    completion::{Completion, Types},
+    completion::{self, Completion, Types},
     response::{Code, with_code},
 };
 
@@ -26,25 +27,91 @@ const MAX_SELECTIONS: usize = 10_000;
 /// How deep selections may nest, counted the same way: the executor and the completion descend as deep.
 const MAX_DEPTH: usize = 64;
 
-/// Parses the document of `request`, keeps it there as the executor needs it, so that it is parsed once, and returns what it is about.
-///
-/// # Errors
-/// What the specification calls request errors: nothing has run, and the answer has no `data`.
-pub(super) fn inspect(request: &mut Request, types: &Arc<Types>) -> Result<Inspected, ServerError> {
-    let mut document = parse_query(&request.query).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
-    check_size(&document)?;
-    let operation = select(&document, request.operation_name.as_deref())?;
-    check_root(operation)?;
-    let variables = check_variables(operation, &request.variables);
-    fill_in_conditions(operation, &mut request.variables);
-    let completion = Completion::new(types.clone(), &document, operation, &request.variables);
-    let kind = operation.ty;
-    completion.rewrite(&mut document);
-    request.set_parsed_query(document);
-    Ok(Inspected { kind, variables, completion })
+/// How much text of documents is kept parsed, in bytes. Parsed it takes ten times as much, and at worst three hundred times.
+const KEPT: usize = 128 * 1024;
+
+/// The longest document that is kept.
+const LONGEST_KEPT: usize = 8 * 1024;
+
+/// The documents that were asked for last, by their text: clients ask the same few again and again, and to parse one takes as long as to
+/// answer it.
+#[derive(Debug)]
+pub(super) struct Documents {
+    types: Arc<Types>,
+    kept: Mutex<Kept>,
 }
 
-/// What [`inspect`] found out. The kind is known even if variables are missing, since it decides first what to answer.
+#[derive(Debug)]
+struct Kept {
+    documents: LruCache<String, Arc<Document>>,
+    /// Bytes of their text.
+    bytes: usize,
+}
+
+/// A document that parses and is not too large.
+#[derive(Debug)]
+struct Document {
+    /// As the client wrote it.
+    own: ExecutableDocument,
+    /// As the executor gets it.
+    question: ExecutableDocument,
+}
+
+impl Documents {
+    /// Those of a schema with these types.
+    pub(super) fn new(types: Arc<Types>) -> Self {
+        Self { types, kept: Mutex::new(Kept { documents: LruCache::unbounded(), bytes: 0 }) }
+    }
+
+    /// Parses the document of `request`, puts it there as the executor needs it, so that it is parsed once, and returns what it is about.
+    ///
+    /// # Errors
+    /// What the specification calls request errors: nothing has run, and the answer has no `data`.
+    pub(super) fn inspect(&self, request: &mut Request) -> Result<Inspected, ServerError> {
+        let document = self.parsed(&request.query)?;
+        let operation = select(&document.own, request.operation_name.as_deref())?;
+        check_root(operation)?;
+        let variables = check_variables(operation, &request.variables);
+        fill_in_conditions(operation, &mut request.variables);
+        let completion = Completion::new(self.types.clone(), &document.own, operation, &request.variables);
+        request.set_parsed_query(document.question.clone());
+        Ok(Inspected { kind: operation.ty, variables, completion })
+    }
+
+    fn parsed(&self, text: &str) -> Result<Arc<Document>, ServerError> {
+        if let Some(document) = self.kept().documents.get(text) {
+            return Ok(document.clone());
+        }
+        let own = parse_query(text).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
+        check_size(&own)?;
+        let mut question = own.clone();
+        completion::rewrite(&mut question, &self.types);
+        let document = Arc::new(Document { own, question });
+        if text.len() <= LONGEST_KEPT {
+            self.kept().keep(text, document.clone());
+        }
+        Ok(document)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, text: &str, document: Arc<Document>) {
+        if self.documents.put(text.to_owned(), document).is_none() {
+            self.bytes += text.len();
+        }
+        while self.bytes > KEPT
+            && let Some((text, _)) = self.documents.pop_lru()
+        {
+            self.bytes -= text.len();
+        }
+    }
+}
+
+/// What [`inspect`](Documents::inspect) found out. The kind is known even if variables are missing, since it decides first what to answer.
 #[derive(Debug)]
 pub(super) struct Inspected {
     /// Query, mutation or subscription.
@@ -150,7 +217,7 @@ mod tests {
     }
 
     fn inspect(request: &mut Request) -> Result<Inspected, ServerError> {
-        super::inspect(request, &Arc::default())
+        Documents::new(Arc::default()).inspect(request)
     }
 
     fn kind(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {
@@ -205,6 +272,26 @@ mod tests {
         ] {
             assert!(kind(&query, None).is_err(), "{}", &query[..20]);
         }
+    }
+
+    #[test]
+    fn what_is_asked_again_is_not_parsed_again_and_what_is_kept_is_bounded() {
+        let documents = Documents::new(Arc::default());
+        let kept = |text: &str| documents.kept().documents.contains(text);
+        let first = documents.parsed("{ a }").unwrap();
+        assert!(Arc::ptr_eq(&first, &documents.parsed("{ a }").unwrap()));
+        assert!(documents.parsed("{ a").is_err() && !kept("{ a"), "what is wrong is not kept");
+        let long = format!("{{ {} }}", "a ".repeat(LONGEST_KEPT / 2));
+        assert!(documents.parsed(&long).is_ok() && !kept(&long));
+        let text = |number: usize| format!("{{ a{number} {} }}", "b ".repeat(500));
+        for number in 0..2 * KEPT / 1_000 {
+            documents.parsed(&text(number)).unwrap();
+            documents.parsed("{ a }").unwrap();
+        }
+        assert!(kept("{ a }") && !kept(&text(0)) && kept(&text(2 * KEPT / 1_000 - 1)));
+        let kept = documents.kept();
+        assert_eq!(kept.bytes, kept.documents.iter().map(|(text, _)| text.len()).sum::<usize>());
+        assert!(kept.bytes <= KEPT && kept.bytes > KEPT / 2);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     completion::Completion,
     compression::compression,
     conditional,
-    document::{self, Inspected},
+    document::{Documents, Inspected},
     etag::Tag,
     options::GraphqlOptions,
     rejection::Rejection,
@@ -31,7 +31,7 @@ use super::{
 
 /// Serves `executor` on `/graphql`.
 pub fn graphql_routes<E: Executor>(executor: E, options: GraphqlOptions) -> Router {
-    let endpoint = Endpoint { executor, options: Arc::new(options) };
+    let endpoint = Endpoint::new(executor, options);
     // `any`, because the router's own answers to other methods, and its HEAD for every GET, are not ours.
     let route = Router::new().route("/graphql", any(serve::<E>));
     route.layer(compression()).layer(from_fn(conditional::revalidate)).with_state(endpoint)
@@ -42,6 +42,14 @@ pub fn graphql_routes<E: Executor>(executor: E, options: GraphqlOptions) -> Rout
 pub(super) struct Endpoint<E> {
     pub(super) executor: E,
     pub(super) options: Arc<GraphqlOptions>,
+    pub(super) documents: Arc<Documents>,
+}
+
+impl<E> Endpoint<E> {
+    pub(super) fn new(executor: E, options: GraphqlOptions) -> Self {
+        let documents = Arc::new(Documents::new(options.types.clone()));
+        Self { executor, options: Arc::new(options), documents }
+    }
 }
 
 async fn serve<E: Executor>(State(endpoint): State<Endpoint<E>>, request: Request) -> Response {
@@ -70,7 +78,7 @@ async fn answer<E: Executor>(
         Method::GET => request::from_uri(&parts.uri)?,
         _ => request::from_body(&parts.headers, body, endpoint.options.max_body_bytes).await?,
     };
-    let inspected = document::inspect(&mut request, &endpoint.options.types);
+    let inspected = endpoint.documents.inspect(&mut request);
     let form = match inspected.as_ref().map(|Inspected { kind, .. }| *kind) {
         Ok(OperationType::Mutation) if parts.method == Method::GET => return Err(Rejection::MutationByGet),
         Ok(OperationType::Query | OperationType::Mutation) => {

@@ -37,6 +37,7 @@ use self::{
 };
 use super::response::{Code, with_code};
 
+pub(super) use question::rewrite;
 pub(crate) use question::{is_added, stands_alone};
 pub use types::Types;
 
@@ -69,11 +70,6 @@ impl Completion {
             conditions: conditions.collect(),
             types,
         }
-    }
-
-    /// Adds to `document` what the executor has to tell besides what the client asks. [`complete`](Self::complete) takes it out again.
-    pub(super) fn rewrite(&self, document: &mut ExecutableDocument) {
-        question::rewrite(document, &self.types);
     }
 
     /// Completes what the executor returned. A response to a request that did not run stays as it is.

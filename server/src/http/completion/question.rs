@@ -36,7 +36,7 @@ pub(crate) fn stands_alone(set: &SelectionSet) -> bool {
 ///   which all fields failed or none applied is `null` for async-graphql, as if it did not exist; now one field is always there.
 /// - A field that a selection set has twice becomes one. async-graphql resolves both and merges the results, which does a mutation
 ///   twice, and loses what is in lists of lists.
-pub(super) fn rewrite(document: &mut ExecutableDocument, types: &Types) {
+pub(in crate::http) fn rewrite(document: &mut ExecutableDocument, types: &Types) {
     let mut repeated = HashSet::new();
     for (_, operation) in document.operations.iter() {
         find_repeated(&[&operation.node.selection_set.node], document, &mut repeated);

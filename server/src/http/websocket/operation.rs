@@ -11,7 +11,6 @@ use tokio::sync::mpsc::Sender;
 
 use super::message::ServerMessage;
 use crate::http::{
-    document,
     graphql::Endpoint,
     response::{internal_error, or_internal_error},
     results::{results, runnable},
@@ -52,7 +51,7 @@ impl Operation {
         };
         let results = async {
             let mut request = request;
-            let inspected = document::inspect(&mut request, &endpoint.options.types);
+            let inspected = endpoint.documents.inspect(&mut request);
             let mut results = pin!(results(endpoint, request, Some(session), runnable(inspected)));
             while let Some(answer) = results.next().await {
                 if let Some(errors) = answer.request_errors() {
@@ -83,7 +82,7 @@ mod tests {
 
     fn endpoint(toy: &toy::Toy) -> Endpoint<toy::ToySchema> {
         let options = GraphqlOptions { types: toy.types.clone(), ..Default::default() };
-        Endpoint { executor: toy.schema.clone(), options: Arc::new(options) }
+        Endpoint::new(toy.schema.clone(), options)
     }
 
     #[tokio::test]
