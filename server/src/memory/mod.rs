@@ -5,7 +5,7 @@
 
 mod postal_codes;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::StreamExt;
 use paystats_core::{
@@ -13,7 +13,7 @@ use paystats_core::{
     store::{Store, StoreError, Versions},
 };
 use tokio::sync::{Mutex, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 pub use self::postal_codes::KnownPostalCodes;
 use crate::cube::Cube;
@@ -67,6 +67,7 @@ impl Memory {
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
         let mut base = self.now();
+        let start = Instant::now();
         let mut changed = self.store.changes.since(base.versions).await?;
         if changed.versions == base.versions {
             return Ok(());
@@ -76,6 +77,7 @@ impl Memory {
             base = Arc::default();
             changed = self.store.changes.since(base.versions).await?;
         }
+        let (read, postal_codes) = (start.elapsed(), changed.cells.len());
         let next = move || Snapshot {
             versions: changed.versions,
             cube: Arc::new(base.cube.with(changed.cells)),
@@ -85,6 +87,7 @@ impl Memory {
             },
         };
         let next = tokio::task::spawn_blocking(next).await.map_err(StoreError::failed)?;
+        debug!(version = next.versions.data, postal_codes, ?read, all = ?start.elapsed(), "the totals in memory have changed");
         self.now.send_replace(Arc::new(next));
         Ok(())
     }

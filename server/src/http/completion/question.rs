@@ -173,3 +173,56 @@ fn is_repeated(first: &Field, second: &Field) -> bool {
         && second.directives.is_empty()
         && is_leaf(first) == is_leaf(second)
 }
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    /// The fields with selections that do not stand alone, by their keys and in order.
+    fn repeated(query: &str) -> String {
+        fn walk(set: &SelectionSet, found: &mut Vec<String>) {
+            for selection in &set.items {
+                let inner = match &selection.node {
+                    Selection::Field(field) => {
+                        let set = &field.node.selection_set.node;
+                        if !set.items.is_empty() && !stands_alone(set) {
+                            found.push(field.node.response_key().to_string());
+                        }
+                        set
+                    }
+                    Selection::InlineFragment(fragment) => &fragment.node.selection_set.node,
+                    Selection::FragmentSpread(_) => continue,
+                };
+                walk(inner, found);
+            }
+        }
+        let types = "type Query { row: Row, rows: [Row!]! } type Row { n: Int, row: Row, rows: [Row!]! }";
+        let mut document = parse_query(query).unwrap();
+        rewrite(&mut document, &Types::from_sdl(types).unwrap());
+        let mut found = Vec::new();
+        let fragments = document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+        let operations = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+        operations.chain(fragments).for_each(|set| walk(set, &mut found));
+        found.sort();
+        found.join(" ")
+    }
+
+    #[test]
+    fn a_field_stands_alone_unless_another_one_has_its_place_in_the_answer() {
+        for (query, expected) in [
+            ("{ rows { n } }", ""),
+            ("{ a: rows { n } b: rows { n rows { n } } row { rows { n } } }", ""),
+            ("{ ...F } fragment F on Query { rows { n ...G } } fragment G on Row { rows { n } row { n } }", ""),
+            ("{ rows { n } ...F } fragment F on Query { rows { n } }", "rows rows"),
+            ("{ rows { n } ... { rows @skip(if: true) { n } } }", "rows rows"),
+            ("{ row { a: rows { n } } ...F } fragment F on Query { row { b: rows { n } } }", "row row"),
+            ("{ row { rows { n } } ...F } fragment F on Query { row { rows { n } } }", "row row rows rows"),
+            ("{ row { ...F } rows { ...F rows { n } } } fragment F on Row { rows { n } }", "rows rows"),
+            ("query A { rows { n } } query B { rows { n } }", ""),
+        ] {
+            assert_eq!(repeated(query), expected, "{query}");
+        }
+    }
+}
