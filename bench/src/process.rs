@@ -1,7 +1,7 @@
 //! A program that is measured, as a process of its own.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::{Child, Command},
 };
@@ -25,7 +25,7 @@ impl Process {
             .env("PAYSTATS_NATS_URL", config.bus.url.expose())
             .env("PAYSTATS_NATS_PREFIX", &config.bus.prefix)
             .env("PAYSTATS_DATALAKE", config.datalake.root.to_string())
-            .env("PAYSTATS_LOG", "warn")
+            .env("PAYSTATS_LOG", env::var("PAYSTATS_LOG").unwrap_or_else(|_| "warn".to_owned()))
             .envs(more.iter().map(|(name, value)| (name, value)))
             .spawn()
             .with_context(|| format!("starting {program}"))?;
