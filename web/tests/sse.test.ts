@@ -18,6 +18,8 @@ import {
 
 type Watched = { loadProgress: Progress };
 
+type SubscriptionForwarder = Parameters<typeof subscriptionExchange>[0]["forwardSubscription"];
+
 describe("GraphQL over SSE", () => {
   let paystats: Paystats;
   let client: Client;
@@ -95,38 +97,25 @@ describe("GraphQL over SSE", () => {
     assert.match(await refused.text(), /single connection mode/);
   });
 
+  const through = (forwardSubscription: SubscriptionForwarder) =>
+    new Urql({
+      url: paystats.graphqlUrl,
+      exchanges: [cacheExchange, fetchExchange, subscriptionExchange({ forwardSubscription })],
+    });
   const urqls: [string, () => Urql][] = [
     [
       "urql over graphql-sse",
       () =>
-        new Urql({
-          url: paystats.graphqlUrl,
-          exchanges: [
-            cacheExchange,
-            fetchExchange,
-            subscriptionExchange({
-              forwardSubscription: ({ query = "", variables }) => ({
-                subscribe: (sink) => ({ unsubscribe: client.subscribe({ query, variables }, sink) }),
-              }),
-            }),
-          ],
-        }),
+        through(({ query = "", variables }) => ({
+          subscribe: (sink) => ({ unsubscribe: client.subscribe({ query, variables }, sink) }),
+        })),
     ],
     [
       "urql over graphql-ws",
       () =>
-        new Urql({
-          url: paystats.graphqlUrl,
-          exchanges: [
-            cacheExchange,
-            fetchExchange,
-            subscriptionExchange({
-              forwardSubscription: ({ query = "", variables }) => ({
-                subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query, variables }, sink) }),
-              }),
-            }),
-          ],
-        }),
+        through(({ query = "", variables }) => ({
+          subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query, variables }, sink) }),
+        })),
     ],
     [
       "urql by itself",
