@@ -109,7 +109,7 @@ impl Place {
     pub async fn load(&self, entity: LoadEntity, source: &str) -> Result<Loaded> {
         let Engines { store, bus } = &self.engines;
         let found = Datalake::new(&self.config.datalake).head(source).await?;
-        let mut events = bus.load_events().await?.events;
+        let mut events = bus.load_events(None).await?.events;
         let start = Instant::now();
         let load = store.loads.insert(NewLoad::of(entity, found)).await?;
         bus.publish_work(Work::Plan { load: load.id }).await?;

@@ -52,8 +52,15 @@ async fn connect_bus(store: &Store, config: &Config) -> Result<Bus, EngineError>
     Ok(bus)
 }
 
+/// More than the events that were told since the last load ended. Where the bus is lost with all it held, the new stream starts so far behind
+/// the number that the store knows: an event whose number was given before would be taken for that one.
+const EVENTS_OF_OPEN_LOADS: u64 = 1_000_000;
+
 async fn prepare_bus(store: &Store, bus: &Bus) -> Result<(), EngineError> {
-    let next_event = store.loads.greatest_event().await? + 1;
+    let next_event = match store.loads.last_number().await? {
+        0 => 1,
+        _ => store.loads.greatest_event().await? + EVENTS_OF_OPEN_LOADS,
+    };
     if bus.has_lost_work().await? {
         // Before there is a new stream, so that whoever dies in between does not hide the loss. Servers then publish the loads
         // under way again.

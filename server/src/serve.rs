@@ -136,7 +136,8 @@ async fn start_when_possible(
         let memory = memory.clone();
         Arc::new(move || Some(memory.unique_version()))
     };
-    let options = GraphqlOptions { types: Arc::new(types), prepare, versioned: graphql::VERSIONED, version, ..options };
+    let (versioned, shared) = (graphql::VERSIONED, graphql::SHARED);
+    let options = GraphqlOptions { types: Arc::new(types), prepare, versioned, version, shared, ..options };
     let graphql = graphql_routes(schema, options);
     // Set once: this function is called once.
     let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });

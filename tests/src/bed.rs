@@ -230,6 +230,12 @@ impl TestBed {
         async_nats::jetstream::new(self.raw_nats.clone()).update_stream(limits).await.unwrap();
     }
 
+    /// Takes from the bus all that it holds, and makes its streams anew.
+    pub async fn lose_bus(&self) {
+        delete_streams(&self.config).await;
+        self.engines.prepare_bus().await.unwrap();
+    }
+
     /// Puts work on the queue once more. [`Bus::publish_work`] would not: JetStream knows it by its message id.
     pub async fn publish_work_again(&self, work: Work) {
         let subject = match work {
@@ -315,6 +321,10 @@ impl Drop for TestBed {
 async fn remove(config: &Config) {
     let client = mongodb::Client::with_uri_str(config.store.uri.expose()).await.unwrap();
     client.database(&config.store.database).drop().await.unwrap();
+    delete_streams(config).await;
+}
+
+async fn delete_streams(config: &Config) {
     let jetstream = async_nats::jetstream::new(async_nats::connect(config.bus.url.expose()).await.unwrap());
     for stream in ["work", "events"] {
         jetstream.delete_stream(format!("{}-{stream}", config.bus.prefix)).await.unwrap();

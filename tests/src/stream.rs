@@ -56,10 +56,11 @@ impl Api {
 }
 
 impl Stream {
+    /// A whole line; `None` when the connection has ended or was cut.
     async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let read = timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("a stream goes on").unwrap();
-        (read > 0).then(|| line.trim_end().to_owned())
+        let read = timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("a stream goes on");
+        (read.is_ok() && line.ends_with('\n')).then(|| line.trim_end().to_owned())
     }
 
     /// The next event; `None` when the connection has ended.

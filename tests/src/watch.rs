@@ -18,7 +18,7 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) async fn start(bus: Bus) -> Self {
-        let events = bus.load_events().await.unwrap();
+        let events = bus.load_events(None).await.unwrap();
         Self { bus, events, heard: Vec::new() }
     }
 

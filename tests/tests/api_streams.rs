@@ -52,7 +52,7 @@ async fn a_load_is_watched_as_events_and_goes_on_at_another_server() {
     let mut first = server.events(WATCH, variables.clone(), None).await;
     let mut waiting = server.events(WATCH, variables.clone(), Some(0)).await;
     let mut told = vec![progress(first.event().await.unwrap())];
-    assert_eq!((&told[0]["state"], &told[0]["seq"]), (&json!("QUEUED"), &json!(0)));
+    assert_eq!(told[0]["state"], "QUEUED");
     let _loader = bed.start_loader(SMALL_CHUNKS);
     while told.last().is_some_and(|last| last["rowsRead"] == 0) {
         told.push(progress(first.event().await.unwrap()));

@@ -2,7 +2,7 @@
 
 use paystats_core::{
     domain::Paystat,
-    load::{Counts, Load, LoadEntity, LoadEvent, LoadState, Numbered, Progress, Rejection},
+    load::{Counts, Load, LoadEntity, LoadEvent, LoadState, Numbered, Progress, ProgressFold, Rejection},
     store::StoredPaystat,
 };
 use paystats_loader::LoaderConfig;
@@ -93,12 +93,13 @@ async fn progress_only_grows_and_its_end_is_told_once_and_is_what_the_store_keep
     let load = bed.load(LoadEntity::Paystats, hard_source(&rows)).await;
     let events = watch.events_of(load.id).await;
 
-    let mut progress = Progress::queued(load.source_size_bytes);
+    let mut progress = ProgressFold::from(Progress::queued(load.source_size_bytes));
     for event in &events {
-        let before = progress.clone();
+        let before = progress.now().clone();
         progress.apply(event);
-        assert_grows(&before, &progress);
+        assert_grows(&before, progress.now());
     }
+    let progress = progress.now().clone();
     assert_eq!(with_rounded_rate(progress.clone()), with_rounded_rate(load.progress.unwrap()));
     assert_eq!(progress.rows_total, Some(progress.counts.read()));
     let ends = events.iter().filter(|heard| matches!(heard.event, LoadEvent::Finished { .. })).count();
@@ -120,11 +121,11 @@ fn with_rounded_rate(mut progress: Progress) -> Progress {
 }
 
 fn fold(bytes_total: u64, events: &[Numbered]) -> Progress {
-    let mut progress = Progress::queued(bytes_total);
+    let mut progress = ProgressFold::from(Progress::queued(bytes_total));
     for event in events {
         progress.apply(event);
     }
-    progress
+    progress.now().clone()
 }
 
 fn assert_grows(before: &Progress, after: &Progress) {

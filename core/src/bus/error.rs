@@ -15,6 +15,11 @@ impl BusError {
         Self { action, reason: reason.to_string() }
     }
 
+    /// What was attempted took too long.
+    pub fn late(action: &'static str) -> Self {
+        Self::new(action, "no answer in time")
+    }
+
     pub(super) fn disconnected() -> Self {
         Self::new("sending", "not connected")
     }

@@ -1,4 +1,4 @@
-//! What workers say about loads, numbered by JetStream: an event's sequence in the stream is its number everywhere.
+//! What is said about loads, numbered by JetStream: an event's sequence in the stream is its number everywhere.
 //!
 //! The subject names the part of the load that an event tells the whole state of, so "the last message of each subject" is
 //! the state now, and what follows is every change.
@@ -10,7 +10,7 @@ use async_nats::jetstream::{
     message::PublishMessage,
     stream::{self, DiscardPolicy},
 };
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 
 use super::{Bus, BusError};
 use crate::load::{LoadEvent, LoadId, Numbered};
@@ -23,7 +23,7 @@ const MAX_BYTES: i64 = 1 << 30;
 pub(super) async fn create_stream(bus: &Bus, next_event: u64) -> Result<(), BusError> {
     let config = stream::Config {
         name: stream_name(bus),
-        description: Some("What paystats loaders say about loads".to_owned()),
+        description: Some("What is said about paystats loads".to_owned()),
         subjects: vec![format!("{}.events.>", bus.prefix)],
         max_age: KEPT,
         max_bytes: MAX_BYTES,
@@ -50,47 +50,82 @@ impl Bus {
         let subject = format!("{}.events.{load}.{}", self.prefix, event.part());
         let payload = serde_json::to_vec(event).map_err(|error| BusError::new("encoding an event", error))?;
         let mut message = PublishMessage::build().payload(payload.into());
-        if let LoadEvent::Finished { progress } = event {
-            // A worker that died before it acknowledged its work makes another one say this again.
-            message = message.message_id(format!("{subject}.{}", progress.state.name()));
+        // What may be said twice, by a server that publishes a load again, or because a worker died before it acknowledged its work.
+        match event {
+            LoadEvent::Accepted { .. } => message = message.message_id(&subject),
+            LoadEvent::Finished { progress } => {
+                message = message.message_id(format!("{subject}.{}", progress.state.name()));
+            }
+            _ => {}
         }
         let acknowledged = async { self.jetstream.send_publish(subject.clone(), message).await?.await };
         acknowledged.await.map(|ack| ack.sequence).map_err(|error| BusError::new("publishing an event", error))
     }
 
-    /// The last event of each part of every load, then every event as it comes. Ends with an error when the bus loses the
-    /// place; a new call then starts over with the last events.
-    pub async fn load_events(&self) -> Result<LoadEvents, BusError> {
-        let stream = self
-            .jetstream
-            .get_stream(stream_name(self))
-            .await
-            .map_err(|error| BusError::new("finding the event stream", error))?;
+    /// Every event after the one with the number `heard`; where the stream does not have all of them, or nothing was heard yet, the last
+    /// event of each part of every load, then every event as it comes. Ends with an error when the bus loses the place.
+    pub async fn load_events(&self, heard: Option<u64>) -> Result<LoadEvents, BusError> {
+        let stream = self.event_stream().await?;
+        let kept = &stream.cached_info().state;
+        let goes_on = heard.filter(|&heard| (kept.first_sequence..=kept.last_sequence + 1).contains(&(heard + 1)));
+        let deliver_policy = match goes_on {
+            Some(heard) => DeliverPolicy::ByStartSequence { start_sequence: heard + 1 },
+            None => DeliverPolicy::LastPerSubject,
+        };
+        let (count, events) = self.consume(&stream, format!("{}.events.>", self.prefix), deliver_policy).await?;
+        let backlog = if goes_on.is_some() { 0 } else { count };
+        Ok(LoadEvents { backlog, events })
+    }
+
+    /// The events of one load up to now.
+    pub async fn events_of(&self, load: LoadId) -> Result<PastEvents, BusError> {
+        let stream = self.event_stream().await?;
+        let kept_from = stream.cached_info().state.first_sequence;
+        let subjects = format!("{}.events.{load}.>", self.prefix);
+        let (count, events) = self.consume(&stream, subjects, DeliverPolicy::All).await?;
+        // Nothing comes of a load of which nothing is kept.
+        let events = events.map_ok(|(_, event)| event).take(usize::try_from(count).unwrap_or(usize::MAX)).boxed();
+        Ok(PastEvents { kept_from, events })
+    }
+
+    async fn event_stream(&self) -> Result<stream::Stream, BusError> {
+        let found = self.jetstream.get_stream(stream_name(self)).await;
+        found.map_err(|error| BusError::new("finding the event stream", error))
+    }
+
+    /// The messages of a new consumer, and how many of them are there already.
+    async fn consume(
+        &self,
+        stream: &stream::Stream,
+        filter_subject: String,
+        deliver_policy: DeliverPolicy,
+    ) -> Result<(u64, BoxStream<'static, Result<(LoadId, Numbered), BusError>>), BusError> {
         let consumer = stream
-            .create_consumer(pull::OrderedConfig {
-                deliver_policy: DeliverPolicy::LastPerSubject,
-                filter_subject: format!("{}.events.>", self.prefix),
-                ..Default::default()
-            })
+            .create_consumer(pull::OrderedConfig { deliver_policy, filter_subject, ..Default::default() })
             .await
             .map_err(|error| BusError::new("creating a consumer", error))?;
-        let backlog = consumer.cached_info().num_pending;
+        let count = consumer.cached_info().num_pending;
         let messages = consumer.messages().await.map_err(|error| BusError::new("reading events", error))?;
-        Ok(LoadEvents {
-            backlog,
-            events: messages
-                .map(|message| decode(message.map_err(|error| BusError::new("reading events", error))?))
-                .boxed(),
-        })
+        let events =
+            messages.map(|message| decode(message.map_err(|error| BusError::new("reading events", error))?)).boxed();
+        Ok((count, events))
     }
 }
 
 /// Events of all loads.
 pub struct LoadEvents {
-    /// How many of them are old: the state at the time of the call.
+    /// How many of them are the last events of parts, and not every event: the state at the time of the call.
     pub backlog: u64,
-    /// The events, the old ones first.
+    /// The events, in order. Behind the backlog each has the next number, unless some are gone.
     pub events: BoxStream<'static, Result<(LoadId, Numbered), BusError>>,
+}
+
+/// Events of one load that have been.
+pub struct PastEvents {
+    /// Of this number is the oldest event that is kept of any load. Older ones are gone.
+    pub kept_from: u64,
+    /// The events, in order; they end with the newest at the time of the call.
+    pub events: BoxStream<'static, Result<Numbered, BusError>>,
 }
 
 fn decode(message: async_nats::jetstream::Message) -> Result<(LoadId, Numbered), BusError> {

@@ -3,7 +3,7 @@
 //! | stream | subjects | keeps |
 //! |---|---|---|
 //! | `paystats-work` | `paystats.work.plan.<load>`, `paystats.work.chunk.<load>.<index>`, `paystats.work.revert.<load>` | work until it is acknowledged |
-//! | `paystats-events` | `paystats.events.<load>.<part>` | what workers said about loads, for seven days |
+//! | `paystats-events` | `paystats.events.<load>.<part>` | what was said about loads, for seven days |
 //!
 //! Work is taken by three durable consumers, `planners`, `chunks` and `reverters`, that all loaders share. [`Bus`] reconnects by itself;
 //! while NATS is away calls fail within seconds.
@@ -22,7 +22,7 @@ use async_nats::{
 use tracing::{info, warn};
 
 pub use error::BusError;
-pub use events::LoadEvents;
+pub use events::{LoadEvents, PastEvents};
 pub use work::{Delivery, Work, WorkKind, WorkQueue};
 
 use crate::config::BusConfig;
@@ -63,7 +63,7 @@ impl Bus {
     /// Makes the streams. Safe to call again, and from several processes at once.
     ///
     /// `next_event` is the least number that the next event may have: where the bus was lost with all it held, the stream of
-    /// events starts anew behind the numbers that finished loads have.
+    /// events starts anew behind the numbers that it gave before.
     pub async fn prepare(&self, next_event: u64) -> Result<(), BusError> {
         events::create_stream(self, next_event).await?;
         work::create_stream(self).await

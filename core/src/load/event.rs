@@ -1,4 +1,4 @@
-//! What workers say about a load while they work on it.
+//! What is said about a load: by the server that accepts it, and by workers while they work on it.
 //!
 //! Every event tells the whole state of its part (a chunk says how far it is, not how much was added), so an event heard
 //! twice, or the last event of a part heard alone, gives the same progress.
@@ -13,6 +13,11 @@ use super::{ChunkProgress, Plan, Progress};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LoadEvent {
+    /// It waits for a worker.
+    Accepted {
+        /// Size of the source.
+        bytes_total: u64,
+    },
     /// A worker reads the source once.
     Planning {
         /// When a worker first took the load: milliseconds since 1970.
@@ -49,6 +54,7 @@ impl LoadEvent {
     /// The part of the load that the event tells the whole state of. Of each part, the last event is enough.
     pub fn part(&self) -> String {
         match self {
+            Self::Accepted { .. } => "accepted".to_owned(),
             Self::Planning { .. } => "planning".to_owned(),
             Self::Planned(_) => "planned".to_owned(),
             Self::Working { loader, .. } => format!("loader.{loader}"),

@@ -20,6 +20,11 @@ impl LoadId {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// The same as a number.
+    pub fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
 }
 
 impl fmt::Display for LoadId {

@@ -237,6 +237,25 @@ impl Loads {
         page.map(Load::try_from)
     }
 
+    /// The loads that have not ended and match but for their state, the oldest first.
+    pub async fn open(&self, filter: &LoadFilter) -> Result<Vec<Load>, StoreError> {
+        let filter = LoadFilter { states: Some(OPEN.to_vec()), ..filter.clone() };
+        self.list(filter.document(), doc! { "number": 1 }).await
+    }
+
+    /// The loads whose end has a greater number than that of this event, and that match.
+    pub async fn ended_after(&self, filter: &LoadFilter, event: u64) -> Result<Vec<Load>, StoreError> {
+        let mut ended = filter.document();
+        ended.insert("progress.seq", doc! { "$gt": event as i64 });
+        self.list(ended, doc! { "progress.seq": 1 }).await
+    }
+
+    async fn list(&self, filter: Document, order: Document) -> Result<Vec<Load>, StoreError> {
+        let found: Vec<LoadDocument> =
+            self.loads.find(filter).sort(order).batch_size(BATCH_SIZE).await?.try_collect().await?;
+        found.into_iter().map(Load::try_from).collect()
+    }
+
     /// How many loads match.
     pub async fn count(&self, filter: &LoadFilter) -> Result<u64, StoreError> {
         Ok(self.loads.count_documents(filter.document()).await?)

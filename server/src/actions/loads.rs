@@ -1,8 +1,7 @@
-//! Loads: accept, repeat, take back, find, watch.
+//! Loads: accept, repeat, take back, find.
 
 use std::time::Duration;
 
-use futures_util::{Stream, stream};
 use paystats_core::{
     bus::Work,
     datalake::{DatalakeObject, SourceFormat, TextFormat},
@@ -12,10 +11,9 @@ use paystats_core::{
     store::{KeptRow, LoadFilter, NewLoad, Page, PageRequest, StoreError},
 };
 use time::OffsetDateTime;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::{ActionError, Actions, ErrorCode};
-use crate::watch::Watching;
+use super::{ActionError, Actions};
 
 /// A load to accept.
 #[derive(Clone, Debug)]
@@ -52,9 +50,6 @@ struct Request {
 
 /// How long the answer to an accepted load waits for the bus.
 const PUBLISHING: Duration = Duration::from_secs(5);
-/// How often the end of a load is waited for on the bus before the store has the last word: for some seconds, in which another worker tells
-/// what one that died could not.
-const WAITS: u32 = 20;
 /// Longest idempotency key, in bytes.
 const MAX_KEY_BYTES: usize = 200;
 
@@ -206,6 +201,13 @@ impl Actions {
             LoadState::Reverting => Work::Revert { load: load.id },
             _ => Work::Plan { load: load.id },
         };
+        if load.state == LoadState::Queued {
+            // Before a worker can say more. Whoever does not hear it hears of the load by its worker.
+            let accepted = LoadEvent::Accepted { bytes_total: load.source_size_bytes };
+            if let Err(error) = bus.publish_event(load.id, &accepted).await {
+                debug!(load.id = %load.id, %error, "that a load waits was not told");
+            }
+        }
         if let Err(error) = bus.publish_work(work).await {
             if !bus.is_connected() {
                 return Err(error.into());
@@ -279,22 +281,8 @@ impl Actions {
     pub fn progress(&self, load: &Load) -> Progress {
         match &load.progress {
             Some(end) if load.state.is_final() => end.clone(),
-            _ => under_way(load, self.watch.now(load.id)),
+            _ => under_way(load, self.watch.now(load.id).as_deref()),
         }
-    }
-
-    /// How far a load is, now and after every change, until it ends. What a client saw before, up to the event `after_seq`, is
-    /// not repeated. A slow listener skips to the newest state.
-    pub async fn watch_load(
-        &self,
-        id: LoadId,
-        after_seq: Option<u64>,
-    ) -> Result<impl Stream<Item = Result<Progress, ActionError>> + use<>, ActionError> {
-        // Watched first and looked up then: whatever happens in between is seen by one of both.
-        let watching = self.watch.watch(id);
-        let load = self.load(id).await?.ok_or_else(unknown_load)?;
-        let changes = LoadChanges { actions: self.clone(), watching, load, seen: after_seq, waited: 0, ended: false };
-        Ok(stream::unfold(changes, |mut changes| async move { Some((changes.next().await?, changes)) }))
     }
 }
 
@@ -311,70 +299,9 @@ fn check_format(start: &StartLoad) -> Result<(), ActionError> {
     }
 }
 
-/// One watcher of one load.
-struct LoadChanges {
-    actions: Actions,
-    watching: Watching,
-    load: Load,
-    /// Number of the newest event that the watcher has seen.
-    seen: Option<u64>,
-    /// How often the end was waited for on the bus in vain, that the store knows of.
-    waited: u32,
-    ended: bool,
-}
-
-impl LoadChanges {
-    async fn next(&mut self) -> Option<Result<Progress, ActionError>> {
-        while !self.ended {
-            if let Some(progress) = self.newest() {
-                self.ended = progress.state.is_final();
-                let is_new = match self.seen {
-                    None => true,
-                    // An end that has no number, or a lower one because the bus was lost meanwhile, is new to everybody.
-                    Some(seen) if self.ended => progress.seq != seen || progress.seq == 0,
-                    Some(seen) => progress.seq > seen,
-                };
-                if is_new {
-                    self.seen = Some(progress.seq);
-                    return Some(Ok(progress));
-                }
-            }
-            if !self.ended && !self.watching.changed(self.patience()).await {
-                self.waited += u32::from(self.load.state.is_final());
-                match self.actions.load(self.load.id).await {
-                    Ok(Some(load)) => self.load = load,
-                    Ok(None) => self.ended = true,
-                    // Events may still come, and the store is asked again.
-                    Err(error) if error.code == ErrorCode::Unavailable => {}
-                    Err(error) => {
-                        self.ended = true;
-                        return Some(Err(error));
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    /// How long to wait for a change before the store is asked.
-    fn patience(&self) -> Duration {
-        if self.load.state.is_final() { Duration::from_millis(250) } else { Duration::from_secs(5) }
-    }
-
-    fn newest(&mut self) -> Option<Progress> {
-        let now = self.watching.now();
-        match &self.load.progress {
-            Some(end) if self.load.state.is_final() && (end.seq > 0 || self.waited >= WAITS) => Some(end.clone()),
-            // It has just ended, and the bus is about to tell under which number.
-            Some(_) if self.load.state.is_final() => now,
-            _ => Some(under_way(&self.load, now)),
-        }
-    }
-}
-
 /// The progress of a load that has not ended, as far as its events tell.
-fn under_way(load: &Load, heard: Option<Progress>) -> Progress {
-    let known = heard.or_else(|| load.progress.clone());
+pub(super) fn under_way(load: &Load, heard: Option<&Progress>) -> Progress {
+    let known = heard.or(load.progress.as_ref()).cloned();
     let known = known.unwrap_or_else(|| Progress::queued(load.source_size_bytes));
     // The store knows at once that a load is being taken back; its workers say so a moment later.
     if load.state == LoadState::Reverting && !known.state.is_taken_back() {

@@ -1,13 +1,19 @@
 //! Totals: of everything, over time, by age and gender, by postal code.
 
+use std::time::Duration;
+
 use futures_util::{Stream, stream};
 use paystats_core::{
     domain::{AgeGroup, Amount, Dimension, Gender, Interval, Month, PaystatScope, StatsFilter, Total},
     store::GroupTotal,
 };
+use tokio::time::sleep;
 
-use super::{ActionError, Actions};
+use super::{ActionError, Actions, ErrorCode};
 use crate::memory::Snapshot;
+
+/// Time between two tries to find out what a watched filter means.
+const ASKING_AGAIN: Duration = Duration::from_secs(1);
 
 /// The keys that a time series can be split by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,13 +55,24 @@ impl Breakdown {
 }
 
 impl Actions {
-    /// The total of what matches, each time that it changes from now on.
+    /// The version of the data now, and the total of what matches if a watcher who saw it at version `after` may not know it.
+    pub async fn total_until_now(
+        &self,
+        filter: &StatsFilter,
+        after: Option<u64>,
+    ) -> Result<(u64, Option<Total>), ActionError> {
+        let now = self.memory.now();
+        let total = self.total_in(&now, filter).await?;
+        Ok((now.versions.data, after.filter(|&after| after != now.versions.data).map(|_| total)))
+    }
+
+    /// The total of what matches, each time that it changes from now on, and the version of the data in which it has changed.
     ///
     /// Which postal codes a filter's codes and areas mean is looked up again for each state of the data.
     pub async fn watch_total(
         &self,
         filter: StatsFilter,
-    ) -> Result<impl Stream<Item = Result<Total, ActionError>> + use<>, ActionError> {
+    ) -> Result<impl Stream<Item = Result<(u64, Total), ActionError>> + use<>, ActionError> {
         let mut states = self.memory.subscribe();
         let now = states.borrow_and_update().clone();
         let known = self.total_in(&now, &filter).await?;
@@ -64,9 +81,16 @@ impl Actions {
             loop {
                 states.changed().await.ok()?;
                 let now = states.borrow_and_update().clone();
-                match actions.total_in(&now, &filter).await {
+                let total = loop {
+                    match actions.total_in(&now, &filter).await {
+                        // What the filter's areas hold is asked again, or else the change would never be told.
+                        Err(error) if error.code == ErrorCode::Unavailable => sleep(ASKING_AGAIN).await,
+                        total => break total,
+                    }
+                };
+                match total {
                     Ok(total) if total == known => {}
-                    Ok(total) => return Some((Ok(total), (actions, filter, states, total))),
+                    Ok(total) => return Some((Ok((now.versions.data, total)), (actions, filter, states, total))),
                     Err(error) => return Some((Err(error), (actions, filter, states, known))),
                 }
             }

@@ -88,7 +88,7 @@ impl Load {
 
     /// How far it is.
     async fn progress(&self, context: &Context<'_>) -> LoadProgress {
-        LoadProgress { load: self.0.id, progress: self.now(context) }
+        LoadProgress { load: self.0.id, progress: self.now(context), missed: false }
     }
 
     /// Its refused rows, by line. All are counted in `progress.rowsRejected`; of more than 100,000 about as many are kept.
@@ -183,6 +183,8 @@ pub struct LoadProgress {
     pub load: LoadId,
     /// How far it is.
     pub progress: Progress,
+    /// Whether a watcher may have missed what was before.
+    pub missed: bool,
 }
 
 /// How far a load is. Counts never go back.
@@ -192,6 +194,12 @@ impl LoadProgress {
     /// `afterSeq`.
     async fn seq(&self) -> i64 {
         self.progress.seq as i64
+    }
+
+    /// Whether a subscription left out changes between this one and the one that the client saw last, because they are not known any more: this is
+    /// the newest state then, and nothing is lost of what it says.
+    async fn missed(&self) -> bool {
+        self.missed
     }
 
     /// Its load.

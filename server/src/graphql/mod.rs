@@ -34,6 +34,7 @@ use crate::{
 };
 
 pub(crate) use load::find_load_id;
+pub(crate) use subscription::SHARED;
 pub(crate) use versioned::VERSIONED;
 
 /// Ask: postal codes, paystats, totals, loads.

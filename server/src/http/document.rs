@@ -17,6 +17,7 @@ use lru::LruCache;
 
 use super::{
     completion::{self, Completion, Types},
+    options::FieldTable,
     response::{Code, with_code},
 };
 
@@ -38,6 +39,8 @@ const LONGEST_KEPT: usize = 8 * 1024;
 #[derive(Debug)]
 pub(super) struct Documents {
     types: Arc<Types>,
+    /// Subscriptions whose watchers share what comes.
+    shared: FieldTable,
     kept: Mutex<Kept>,
 }
 
@@ -59,8 +62,8 @@ struct Document {
 
 impl Documents {
     /// Those of a schema with these types.
-    pub(super) fn new(types: Arc<Types>) -> Self {
-        Self { types, kept: Mutex::new(Kept { documents: LruCache::unbounded(), bytes: 0 }) }
+    pub(super) fn new(types: Arc<Types>, shared: FieldTable) -> Self {
+        Self { types, shared, kept: Mutex::new(Kept { documents: LruCache::unbounded(), bytes: 0 }) }
     }
 
     /// Parses the document of `request`, puts it there as the executor needs it, so that it is parsed once, and returns what it is about.
@@ -75,7 +78,8 @@ impl Documents {
         fill_in_conditions(operation, &mut request.variables);
         let completion = Completion::new(self.types.clone(), &document.own, operation, &request.variables);
         request.set_parsed_query(document.question.clone());
-        Ok(Inspected { kind: operation.ty, variables, completion })
+        let is_shared = operation.ty == OperationType::Subscription && completion.starts_within(self.shared);
+        Ok(Inspected { kind: operation.ty, variables, completion, is_shared })
     }
 
     fn parsed(&self, text: &str) -> Result<Arc<Document>, ServerError> {
@@ -120,6 +124,25 @@ pub(super) struct Inspected {
     pub(super) variables: Result<(), ServerError>,
     /// For every response to the operation.
     pub(super) completion: Completion,
+    /// Whether it is a subscription whose watchers share what comes.
+    pub(super) is_shared: bool,
+}
+
+/// What can run.
+#[derive(Debug)]
+pub(super) struct Runnable {
+    /// As in [`Inspected`].
+    pub(super) completion: Completion,
+    /// As in [`Inspected`].
+    pub(super) is_shared: bool,
+}
+
+impl Inspected {
+    /// The same if all variables are there, or why it cannot run.
+    pub(super) fn runnable(self) -> Result<Runnable, ServerError> {
+        let Self { variables, completion, is_shared, .. } = self;
+        variables.map(|()| Runnable { completion, is_shared })
+    }
 }
 
 fn check_size(document: &ExecutableDocument) -> Result<(), ServerError> {
@@ -217,7 +240,7 @@ mod tests {
     }
 
     fn inspect(request: &mut Request) -> Result<Inspected, ServerError> {
-        Documents::new(Arc::default()).inspect(request)
+        Documents::new(Arc::default(), &[]).inspect(request)
     }
 
     fn kind(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {
@@ -276,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_again_is_not_parsed_again_and_what_is_kept_is_bounded() {
-        let documents = Documents::new(Arc::default());
+        let documents = Documents::new(Arc::default(), &[]);
         let kept = |text: &str| documents.kept().documents.contains(text);
         let first = documents.parsed("{ a }").unwrap();
         assert!(Arc::ptr_eq(&first, &documents.parsed("{ a }").unwrap()));

@@ -19,13 +19,13 @@ use super::{
     completion::Completion,
     compression::compression,
     conditional,
-    document::{Documents, Inspected},
+    document::{Documents, Inspected, Runnable},
     etag::Tag,
+    fan_out::FanOut,
     options::GraphqlOptions,
     rejection::Rejection,
     request,
     response::{Answer, or_internal_error},
-    results::runnable,
     streaming, websocket,
 };
 
@@ -43,12 +43,13 @@ pub(super) struct Endpoint<E> {
     pub(super) executor: E,
     pub(super) options: Arc<GraphqlOptions>,
     pub(super) documents: Arc<Documents>,
+    pub(super) fan_out: Arc<FanOut>,
 }
 
 impl<E> Endpoint<E> {
     pub(super) fn new(executor: E, options: GraphqlOptions) -> Self {
-        let documents = Arc::new(Documents::new(options.types.clone()));
-        Self { executor, options: Arc::new(options), documents }
+        let documents = Arc::new(Documents::new(options.types.clone(), options.shared));
+        Self { executor, options: Arc::new(options), documents, fan_out: Arc::default() }
     }
 }
 
@@ -94,12 +95,12 @@ async fn answer<E: Executor>(
         Form::EventStream => return Ok(streaming::event_stream(endpoint.clone(), &parts.headers, request, inspected)),
         Form::Multipart => return Ok(streaming::multipart(endpoint.clone(), request, inspected)),
     };
-    Ok(match runnable(inspected) {
+    Ok(match inspected.and_then(Inspected::runnable) {
         Err(error) => Answer::failed(error).into_response(media_type),
-        Ok(completion) if parts.method == Method::GET => {
+        Ok(Runnable { completion, .. }) if parts.method == Method::GET => {
             answer_or_confirm(endpoint, &parts, request, completion, media_type).await
         }
-        Ok(completion) => execute(endpoint, request, completion).await.into_response(media_type),
+        Ok(Runnable { completion, .. }) => execute(endpoint, request, completion).await.into_response(media_type),
     })
 }
 

@@ -16,7 +16,8 @@ mod compression;
 mod conditional;
 mod document;
 mod etag;
-mod event_ids;
+mod fan_out;
+mod feed;
 mod graphql;
 mod health;
 mod options;
@@ -34,7 +35,7 @@ mod websocket;
 
 pub use completion::Types;
 pub(crate) use completion::{is_added, stands_alone};
-pub use event_ids::EventIds;
+pub use feed::{EventId, Feed, Part};
 pub use graphql::graphql_routes;
 pub use health::health_routes;
 pub use options::{FieldTable, GraphqlOptions};

@@ -41,6 +41,9 @@ pub struct GraphqlOptions {
     /// - Numbers do not come back. The number is asked for before an operation runs and after it; where both are the same, all of it was
     ///   answered from that version.
     pub version: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
+    /// The subscriptions whose watchers share what comes from now on. Their resolvers give the parts that [`Feed`](super::Feed) asks for, and
+    /// depend on nothing but their arguments. Default: none.
+    pub shared: FieldTable,
     /// Cancelled when the server stops. Every WebSocket is then closed with 1001, and every subscription over plain HTTP broken off in
     /// a way that its client can see, which makes clients reconnect elsewhere.
     pub shutdown: CancellationToken,
@@ -60,6 +63,7 @@ impl Default for GraphqlOptions {
             types: Arc::default(),
             prepare: Arc::new(|request| request),
             versioned: &[],
+            shared: &[],
             version: Arc::new(|| None),
             shutdown: CancellationToken::new(),
             sockets: TaskTracker::new(),

@@ -202,21 +202,28 @@ impl Serialize for Answer {
 /// [`Value::Binary`], which GraphQL has no use for, is JSON that a resolver has written itself, and goes into the answer as it is.
 pub(super) struct Data<'a>(pub(super) &'a Value);
 
+/// JSON in UTF-8, written as it is.
+pub(super) struct RawJson<'a>(pub(super) &'a [u8]);
+
 /// The name under which serde_json takes text as it is, as it does for its `RawValue`: that one cannot be made without reading all of the
 /// text once more.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+impl Serialize for RawJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = str::from_utf8(self.0).map_err(ser::Error::custom)?;
+        let mut raw = serializer.serialize_struct(RAW_VALUE, 1)?;
+        raw.serialize_field(RAW_VALUE, json)?;
+        raw.end()
+    }
+}
 
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::List(items) => serializer.collect_seq(items.iter().map(Data)),
             Value::Object(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, Data(value)))),
-            Value::Binary(json) => {
-                let json = str::from_utf8(json).map_err(ser::Error::custom)?;
-                let mut raw = serializer.serialize_struct(RAW_VALUE, 1)?;
-                raw.serialize_field(RAW_VALUE, json)?;
-                raw.end()
-            }
+            Value::Binary(json) => RawJson(json).serialize(serializer),
             leaf => leaf.serialize(serializer),
         }
     }

@@ -3,47 +3,121 @@
 use std::sync::Arc;
 
 use async_graphql::{Data, Executor, Request, ServerError};
-use futures_util::{Stream, StreamExt, stream};
+use axum::body::Bytes;
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 
 use super::{
     completion::Completion,
-    document::Inspected,
+    document::{Inspected, Runnable},
+    fan_out::Question,
+    feed::{EventId, Feed, Part},
     graphql::Endpoint,
     response::{Answer, or_internal_error},
 };
 
-/// How the results of what was inspected have to look, or why there are none.
-pub(super) fn runnable(inspected: Result<Inspected, ServerError>) -> Result<Completion, ServerError> {
-    inspected.and_then(|Inspected { variables, completion, .. }| variables.map(|()| completion))
+/// One result.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    /// A GraphQL response as JSON on one line.
+    pub line: Bytes,
+    /// Which event it tells, if it is of a subscription that says so.
+    pub event: EventId,
+    /// Why nothing ran, if nothing did. It is the last result then.
+    pub request_errors: Option<Arc<[ServerError]>>,
+}
+
+impl Outcome {
+    fn new(answer: &Answer, event: EventId) -> Self {
+        let request_errors = answer.request_errors().map(Into::into);
+        Self { line: answer.to_line().into(), event, request_errors }
+    }
 }
 
 /// Runs an operation: a query or a mutation has one result, a subscription any number. What did not run has one answer, which tells
-/// why, and so does a panic; it is the last one. Nothing goes on unless the next result is asked for, and when the stream is dropped the
-/// operation ends.
+/// why, and so does a panic; it is the last one. `last_seen` is the event of a subscription that the client saw last, where it has lost its
+/// connection. Nothing goes on unless the next result is asked for, and when the stream is dropped the operation ends for its client.
 pub(super) fn results<E: Executor>(
     endpoint: Endpoint<E>,
     request: Request,
     session: Option<Arc<Data>>,
-    completion: Result<Completion, ServerError>,
-) -> impl Stream<Item = Answer> + Send {
-    let answers = match completion {
-        Err(error) => stream::iter([Answer::failed(error)]).boxed(),
-        Ok(completion) => {
-            let execute = async move {
-                endpoint.executor.execute_stream((endpoint.options.prepare)(request), session).map(
-                    move |mut executed| {
-                        completion.complete(&mut executed);
-                        Answer::new(executed)
-                    },
-                )
-            };
-            stream::once(execute).flatten().boxed()
+    inspected: Result<Inspected, ServerError>,
+    last_seen: Option<u64>,
+) -> BoxStream<'static, Outcome> {
+    match inspected.and_then(Inspected::runnable) {
+        Err(error) => stream::iter([Outcome::new(&Answer::failed(error), EventId::default())]).boxed(),
+        Ok(Runnable { completion, is_shared: true }) => {
+            let run = Run { endpoint, session, completion: Arc::new(completion) };
+            // In a box of its own, which goes once the watcher has been told what comes first.
+            stream::once(run.shared(request, last_seen).boxed()).flatten().boxed()
         }
-    };
-    stream::unfold(Some(answers), |answers| async {
-        let mut answers = answers?;
-        let answer = or_internal_error(answers.next()).await.unwrap_or_else(|error| Some(Answer::failed(error)))?;
-        let goes_on = answer.request_errors().is_none();
-        Some((answer, goes_on.then_some(answers)))
-    })
+        Ok(Runnable { completion, is_shared: false }) => {
+            let run = Run { endpoint, session, completion: Arc::new(completion) };
+            run.execution(request, Feed::new(Part::Whole, last_seen))
+        }
+    }
+}
+
+/// What executions of one operation have in common.
+#[derive(Clone)]
+struct Run<E> {
+    endpoint: Endpoint<E>,
+    session: Option<Arc<Data>>,
+    completion: Arc<Completion>,
+}
+
+impl<E: Executor> Run<E> {
+    /// A subscription whose watchers share what comes from now on.
+    async fn shared(self, mut request: Request, last_seen: Option<u64>) -> impl Stream<Item = Outcome> + Send {
+        // Joined first: what happens in between is in both, and told once.
+        let question = Question::of(&request);
+        let for_all = |feed| self.clone().execution(copy(&mut request), feed);
+        let watcher = self.endpoint.fan_out.join(question, for_all).await;
+        let feed = Feed::new(Part::UntilNow, last_seen);
+        let until_now = self.execution(request, feed.clone());
+        let from_now_on = async move {
+            let watcher = feed.last_until_now().map(|last| watcher.after(last));
+            stream::unfold(watcher, |watcher| async {
+                let mut watcher = watcher?;
+                Some((watcher.next().await?, Some(watcher)))
+            })
+        };
+        until_now.chain(stream::once(from_now_on).flatten())
+    }
+
+    fn execution(self, request: Request, feed: Feed) -> BoxStream<'static, Outcome> {
+        let Self { endpoint, session, completion } = self;
+        let request = (endpoint.options.prepare)(request.data(feed.clone()));
+        let answers = async move {
+            endpoint.executor.execute_stream(request, session).map(move |mut executed| {
+                completion.complete(&mut executed);
+                Answer::new(executed)
+            })
+        };
+        let answers = stream::once(answers).flatten().boxed();
+        let outcomes = stream::unfold(Some(answers), move |answers| {
+            let feed = feed.clone();
+            async move {
+                let mut answers = answers?;
+                let answer =
+                    or_internal_error(answers.next()).await.unwrap_or_else(|error| Some(Answer::failed(error)));
+                let outcome = Outcome::new(&answer?, feed.take());
+                let goes_on = outcome.request_errors.is_none();
+                Some((outcome, goes_on.then_some(answers)))
+            }
+        });
+        outcomes.boxed()
+    }
+}
+
+/// The same request once more.
+fn copy(request: &mut Request) -> Request {
+    let mut copy = Request::new(request.query.clone()).variables(request.variables.clone());
+    copy.operation_name.clone_from(&request.operation_name);
+    if let Ok(document) = request.parsed_query() {
+        copy.set_parsed_query(document.clone());
+    }
+    copy
 }

@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::{ConnectionPayload, EventIds, Types};
+use super::{ConnectionPayload, EventId, Feed, Types};
 
 pub(super) type ToySchema = Schema<Query, Mutation, Subscriptions>;
 
@@ -136,8 +136,9 @@ impl Subscriptions {
 
     /// The same, with the numbers as those of the events, so that a client can go on where it was.
     async fn numbered(&self, context: &Context<'_>, to: u64) -> impl Stream<Item = u64> {
-        let ids = context.data_opt::<EventIds>().cloned().unwrap_or_default();
-        stream::iter(ids.last_seen().map_or(1, |seen| seen + 1)..=to).inspect(move |number| ids.set(*number))
+        let feed: Feed = context.data_unchecked::<Feed>().clone();
+        stream::iter(feed.last_seen().map_or(1, |seen| seen + 1)..=to)
+            .inspect(move |&number| feed.tells(EventId { number: Some(number), subject: 0 }))
     }
 
     /// As many kilobytes as the client takes.

@@ -29,18 +29,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     document::Inspected,
-    event_ids::EventIds,
     graphql::Endpoint,
-    response::Answer,
-    results::{results, runnable},
+    results::{Outcome, results},
 };
 
 pub(super) use {multipart::multipart, sse::event_stream};
 
 /// What a stream tells.
 enum Told {
-    /// A result as JSON on one line, and its number if it has one.
-    Result(Vec<u8>, Option<u64>),
+    /// A result.
+    Result(Outcome),
     /// There is nothing new.
     Heartbeat,
     /// There are no more results.
@@ -51,8 +49,7 @@ enum Told {
 
 /// An operation whose results are told.
 struct Telling {
-    results: BoxStream<'static, Answer>,
-    event_ids: EventIds,
+    results: BoxStream<'static, Outcome>,
     heartbeat: Duration,
     shutdown: CancellationToken,
 }
@@ -63,7 +60,7 @@ impl Telling {
             biased;
             () = self.shutdown.cancelled() => Told::GoingAway,
             result = self.results.next() => match result {
-                Some(answer) => Told::Result(answer.to_line(), self.event_ids.take()),
+                Some(outcome) => Told::Result(outcome),
                 None => Told::Complete,
             },
             () = sleep(self.heartbeat) => Told::Heartbeat,
@@ -77,7 +74,7 @@ fn tell<E: Executor>(
     endpoint: Endpoint<E>,
     request: Request,
     inspected: Result<Inspected, ServerError>,
-    event_ids: EventIds,
+    last_seen: Option<u64>,
 ) -> impl Stream<Item = Told> {
     let shutdown = match &inspected {
         Ok(Inspected { kind: OperationType::Subscription, .. }) => endpoint.options.shutdown.clone(),
@@ -85,12 +82,12 @@ fn tell<E: Executor>(
         _ => CancellationToken::new(),
     };
     let heartbeat = endpoint.options.heartbeat;
-    let results = results(endpoint, request.data(event_ids.clone()), None, runnable(inspected)).boxed();
-    let telling = Telling { results, event_ids, heartbeat, shutdown };
+    let results = results(endpoint, request, None, inspected, last_seen);
+    let telling = Telling { results, heartbeat, shutdown };
     let rest = stream::unfold(Some(telling), |telling| async {
         let mut telling = telling?;
         let told = telling.next().await;
-        let goes_on = matches!(told, Told::Result(..) | Told::Heartbeat);
+        let goes_on = matches!(told, Told::Result(_) | Told::Heartbeat);
         Some((told, goes_on.then_some(telling)))
     });
     stream::iter([Told::Heartbeat]).chain(rest)

@@ -18,9 +18,9 @@ use serde_json::json;
 use super::{Told, response, tell};
 use crate::http::{
     document::Inspected,
-    event_ids::EventIds,
     graphql::Endpoint,
     response::{Code, with_code},
+    results::Outcome,
 };
 
 /// Before the first part. Each part ends with the delimiter of the next, since that is how a client knows that it is whole.
@@ -34,14 +34,14 @@ pub(in crate::http) fn multipart<E: Executor>(
     request: Request,
     inspected: Result<Inspected, ServerError>,
 ) -> Response {
-    let told = tell(endpoint, request, inspected, EventIds::default());
+    let told = tell(endpoint, request, inspected, None);
     let parts = stream::iter([Bytes::from_static(DELIMITER)]).chain(told.map(part)).map(Ok::<_, Infallible>);
     response(r#"multipart/mixed;boundary="graphql";subscriptionSpec=1.0"#, Body::from_stream(parts))
 }
 
 fn part(told: Told) -> Bytes {
     match told {
-        Told::Result(line, _) => [PART, br#"{"payload":"#, &line, b"}", DELIMITER].concat().into(),
+        Told::Result(Outcome { line, .. }) => [PART, br#"{"payload":"#, &line, b"}", DELIMITER].concat().into(),
         Told::Heartbeat => [PART, b"{}", DELIMITER].concat().into(),
         Told::Complete => Bytes::from_static(END),
         Told::GoingAway => {

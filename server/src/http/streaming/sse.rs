@@ -17,7 +17,7 @@ use axum::{
 use futures_util::StreamExt;
 
 use super::{Told, response, tell};
-use crate::http::{document::Inspected, event_ids::EventIds, graphql::Endpoint};
+use crate::http::{document::Inspected, graphql::Endpoint, results::Outcome};
 
 /// Why a response ends early.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub(in crate::http) fn event_stream<E: Executor>(
     request: Request,
     inspected: Result<Inspected, ServerError>,
 ) -> Response {
-    let told = tell(endpoint, request, inspected, EventIds::after(last_event_id(headers)));
+    let told = tell(endpoint, request, inspected, last_event_id(headers));
     response("text/event-stream", Body::from_stream(told.map(event)))
 }
 
@@ -43,8 +43,8 @@ fn last_event_id(headers: &HeaderMap) -> Option<u64> {
 
 fn event(told: Told) -> Result<Bytes, GoingAway> {
     match told {
-        Told::Result(line, number) => {
-            let id = number.map(|number| format!("id: {number}\n")).unwrap_or_default();
+        Told::Result(Outcome { line, event, .. }) => {
+            let id = event.number.map(|number| format!("id: {number}\n")).unwrap_or_default();
             let event = [b"event: next\n", id.as_bytes(), b"data: ", &line, b"\n\n"];
             Ok(event.concat().into())
         }

@@ -2,7 +2,7 @@
 //!
 //! Queries, mutations and subscriptions go the same way; the first two have one result. The task ends early when its connection does.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{Data, Executor, Request, ServerError};
 use axum::extract::ws::Utf8Bytes;
@@ -13,7 +13,7 @@ use super::message::ServerMessage;
 use crate::http::{
     graphql::Endpoint,
     response::{internal_error, or_internal_error},
-    results::{results, runnable},
+    results::results,
 };
 
 /// A message that an operation wants to be sent.
@@ -52,12 +52,12 @@ impl Operation {
         let results = async {
             let mut request = request;
             let inspected = endpoint.documents.inspect(&mut request);
-            let mut results = pin!(results(endpoint, request, Some(session), runnable(inspected)));
-            while let Some(answer) = results.next().await {
-                if let Some(errors) = answer.request_errors() {
+            let mut results = results(endpoint, request, Some(session), inspected, None);
+            while let Some(outcome) = results.next().await {
+                if let Some(errors) = outcome.request_errors {
                     return Err(errors.to_vec());
                 }
-                emit(ServerMessage::Next { id: &id, payload: &answer }, false).await?;
+                emit(ServerMessage::Next { id: &id, payload: &outcome.line }, false).await?;
             }
             Ok(())
         };
