@@ -89,6 +89,20 @@ pub struct Rejected {
     pub kept: u64,
 }
 
+/// The refused rows of a chunk that are kept so far.
+///
+/// They are the first `rows` of the load's kept rows from `start_line` on, by line, whatever is written meanwhile: a chunk's batches come in the
+/// order of its lines, each with its refused rows and the new number of them in one transaction, and rows of later chunks have later lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRejections {
+    /// Index of the chunk.
+    pub chunk: u32,
+    /// Line of its first record.
+    pub start_line: u64,
+    /// How many there are.
+    pub rows: u64,
+}
+
 /// One worker's hold on a chunk. Taking a chunk ends every earlier claim on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
@@ -367,6 +381,32 @@ impl LoadChunks {
             rejected.kept += chunk.rejections_kept as u64;
         }
         Ok(rejected)
+    }
+
+    /// The refused rows of a load that are kept so far, by chunk, in order; chunks that have none are left out.
+    pub async fn rejections_kept(&self, load: LoadId) -> Result<Vec<KeptRejections>, StoreError> {
+        #[derive(Deserialize)]
+        struct KeptDocument {
+            index: i64,
+            start_line: i64,
+            rejections_kept: i64,
+        }
+        let chunks: Vec<KeptDocument> = self
+            .chunks
+            .clone_with_type()
+            .find(doc! { "load": load.to_string(), "rejections_kept": { "$gt": 0 } })
+            .projection(doc! { "index": 1, "start_line": 1, "rejections_kept": 1 })
+            .sort(doc! { "index": 1 })
+            .batch_size(BATCH_SIZE)
+            .await?
+            .try_collect()
+            .await?;
+        let kept = |chunk: KeptDocument| KeptRejections {
+            chunk: chunk.index as u32,
+            start_line: chunk.start_line as u64,
+            rows: chunk.rejections_kept as u64,
+        };
+        Ok(chunks.into_iter().map(kept).collect())
     }
 
     /// How many rows of a load were refused, by code and column, the most frequent first.

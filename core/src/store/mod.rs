@@ -36,7 +36,7 @@ use mongodb::{
 pub use changes::{Changed, Changes, Versions};
 pub use error::StoreError;
 pub use load_batches::{BatchOutcome, LoadBatch, LoadRow, RowOutcome, Settled};
-pub use load_chunks::{ChunkState, ChunkSum, Claim, LoadChunk, LoadChunks, Rejected};
+pub use load_chunks::{ChunkState, ChunkSum, Claim, KeptRejections, LoadChunk, LoadChunks, Rejected};
 pub use loads::{LoadFilter, Loads, NewLoad};
 pub use page::{Direction, Key, KeyPart, Page, PageRequest};
 pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};

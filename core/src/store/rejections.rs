@@ -1,10 +1,10 @@
 //! The collection `rejections`: the refused rows of each load, one a line, up to a bound. All are counted in `load_chunks`.
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use mongodb::{ClientSession, Collection, Database, IndexModel, bson::doc};
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Key, KeyPart, Page, PageRequest, StoreError, page::find_page};
+use super::{BATCH_SIZE, Direction, Key, KeyPart, Page, PageRequest, StoreError, page::find_page};
 use crate::load::{LoadId, Rejection, RejectionCode};
 
 /// The collection of refused rows.
@@ -63,6 +63,18 @@ impl Rejections {
     ) -> Result<impl Stream<Item = Result<Rejection, StoreError>> + Send + use<>, StoreError> {
         let found = self.rejections.find(doc! { "load": load.to_string() }).sort(doc! { "line": 1 }).await?;
         Ok(found.map(|rejection| Ok(rejection?.into())))
+    }
+
+    /// The first `limit` kept refused rows of a load from `line` on, by line.
+    pub async fn from_line(&self, load: LoadId, line: u64, limit: u64) -> Result<Vec<Rejection>, StoreError> {
+        let found = self
+            .rejections
+            .find(doc! { "load": load.to_string(), "line": { "$gte": line as i64 } })
+            .sort(doc! { "line": 1 })
+            .limit(limit as i64)
+            .batch_size(BATCH_SIZE)
+            .await?;
+        Ok(found.map_ok(Rejection::from).try_collect().await?)
     }
 
     /// A page of a load's refused rows, by line.

@@ -13,6 +13,7 @@ mod rejections;
 mod stats;
 mod totals;
 mod watch_loads;
+mod watch_rejections;
 
 use std::sync::Arc;
 

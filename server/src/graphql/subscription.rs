@@ -11,7 +11,7 @@ use paystats_core::domain;
 
 use super::{
     filter::{LoadFilter, StatsFilter},
-    load::{LoadProgress, find_load_id},
+    load::{LoadProgress, Rejection, find_load_id},
     totals::Total,
 };
 use crate::{
@@ -47,6 +47,21 @@ impl Subscription {
             })
         };
         context.data_unchecked::<Deadline>().keep("try again", start).await?.map_err(Into::into)
+    }
+
+    /// The refused rows of the load with this id or number, as they come: those that are kept by now, then each further one once it is in the
+    /// store, until the load has ended. `NOT_FOUND` if there is no such load. Each comes once, and none is skipped for a slow client. Those of one
+    /// chunk of the source come by line; chunks are written side by side. As in `Load.rejections`, of more than 100,000 about as many are
+    /// kept, and what a load refused stays when it fails or is taken back. A client that lost its connection starts again at the first row.
+    async fn rejections(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Id or number of the load.")] load_id: ID,
+    ) -> Result<impl Stream<Item = Result<Rejection>> + use<>> {
+        let actions: &Actions = context.data_unchecked();
+        let start = async { actions.watch_rejections(find_load_id(actions, &load_id).await?).await };
+        let rejections = context.data_unchecked::<Deadline>().keep("try again", start).await??;
+        Ok(rejections.map(|rejection| Ok(rejection?.into())))
     }
 
     /// The total of all paystats that match, whenever it changes from now on: when a load that changes it has ended, or by an edit. A slow
