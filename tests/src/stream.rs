@@ -73,7 +73,7 @@ impl Stream {
                 None => return Some(event),
                 Some(("event", value)) => event.event = value.trim().to_owned(),
                 Some(("id", value)) => event.id = Some(value.trim().parse().unwrap()),
-                Some(("data", "")) => {}
+                Some(("data", "") | ("retry", _)) => {}
                 Some(("data", value)) => event.data = serde_json::from_str(value).unwrap(),
                 Some((name, comment)) => assert_eq!((name, comment), ("", "")),
             }

@@ -154,15 +154,17 @@ describe("GraphQL over SSE", () => {
 
   test("a plain GET reads events line by line, and goes on after the last one that was seen", async () => {
     const { id } = await startLoad(5_000);
+    const beginning = { retry: "1000" };
+    const complete = { event: "complete", data: "" };
     const all = await events(id);
-    assert.deepEqual(all.at(-1), { event: "complete", data: "" });
-    const told = all.slice(0, -1).map(({ event, id, data }) => {
+    assert.deepEqual([all.at(0), all.at(-1)], [beginning, complete]);
+    const told = all.slice(1, -1).map(({ event, id, data }) => {
       const progress = (JSON.parse(data ?? "") as { data: Watched }).data.loadProgress;
       assert.deepEqual([event, id], ["next", String(progress.seq)]);
       return progress;
     });
     assertSuccessfulLife(told);
-    assert.deepEqual(await events(id, String(told.at(-1)?.seq)), [{ event: "complete", data: "" }]);
+    assert.deepEqual(await events(id, String(told.at(-1)?.seq)), [beginning, complete]);
   });
 
   /** All events of a load as fields by their names. */

@@ -37,6 +37,8 @@ pub(super) use {multipart::multipart, sse::event_stream};
 
 /// What a stream tells.
 enum Told {
+    /// The response begins.
+    Beginning,
     /// A result.
     Result(Outcome),
     /// There is nothing new.
@@ -68,8 +70,8 @@ impl Telling {
     }
 }
 
-/// Runs the operation and tells its results. The first thing told is a heartbeat: some browsers and proxies believe in a response only when
-/// its body begins.
+/// Runs the operation and tells its results. The beginning is told first: some browsers and proxies believe in a response only when its body
+/// begins.
 fn tell<E: Executor>(
     endpoint: Endpoint<E>,
     request: Request,
@@ -90,7 +92,7 @@ fn tell<E: Executor>(
         let goes_on = matches!(told, Told::Result(_) | Told::Heartbeat);
         Some((told, goes_on.then_some(telling)))
     });
-    stream::iter([Told::Heartbeat]).chain(rest)
+    stream::iter([Told::Beginning]).chain(rest)
 }
 
 /// A response that nobody on the way may keep, change or hold back.

@@ -42,7 +42,7 @@ pub(in crate::http) fn multipart<E: Executor>(
 fn part(told: Told) -> Bytes {
     match told {
         Told::Result(Outcome { line, .. }) => [PART, br#"{"payload":"#, &line, b"}", DELIMITER].concat().into(),
-        Told::Heartbeat => [PART, b"{}", DELIMITER].concat().into(),
+        Told::Beginning | Told::Heartbeat => [PART, b"{}", DELIMITER].concat().into(),
         Told::Complete => Bytes::from_static(END),
         Told::GoingAway => {
             let error = ServerError::new("going away: the server stops, please subscribe again", None);

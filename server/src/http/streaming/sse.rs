@@ -1,8 +1,9 @@
 //! [GraphQL over Server-Sent Events], in distinct connections mode: each operation is a request with a stream of its own.
 //!
 //! A result is an event `next`, and an event `complete` says that there are no more. Events that have a number tell it as their id, so an
-//! `EventSource`, which comes back by itself and says in `Last-Event-ID` what it saw last, goes on where it was, at any server. A server that
-//! stops breaks the response off: an end in good order without `complete` is an end to clients that do not look for one.
+//! `EventSource`, which comes back by itself and says in `Last-Event-ID` what it saw last, goes on where it was, at any server. A stream
+//! begins with how long to wait before that, since browsers take three seconds and more by themselves. A server that stops breaks the
+//! response off: an end in good order without `complete` is an end to clients that do not look for one.
 //!
 //! [GraphQL over Server-Sent Events]: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 
@@ -18,6 +19,9 @@ use futures_util::StreamExt;
 
 use super::{Told, response, tell};
 use crate::http::{document::Inspected, graphql::Endpoint, results::Outcome};
+
+/// How long an `EventSource` waits before it comes back: short for who watches, and long enough for a server that has many to take back.
+const RETRY: &[u8] = b"retry: 1000\n\n";
 
 /// Why a response ends early.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +52,8 @@ fn event(told: Told) -> Result<Bytes, GoingAway> {
             let event = [b"event: next\n", id.as_bytes(), b"data: ", &line, b"\n\n"];
             Ok(event.concat().into())
         }
+        // No event: it has no data.
+        Told::Beginning => Ok(Bytes::from_static(RETRY)),
         // A comment.
         Told::Heartbeat => Ok(Bytes::from_static(b":\n\n")),
         // Without a line of data, even an empty one, an EventSource would not hear of it.

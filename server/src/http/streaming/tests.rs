@@ -106,10 +106,13 @@ impl Opened {
     }
 }
 
+/// How a stream of events begins.
+const BEGINNING: &str = "retry: 1000\n\n";
+
 /// A stream of events with these results.
 fn events(results: &[impl Display]) -> String {
     let results: String = results.iter().map(|result| format!("event: next\ndata: {result}\n\n")).collect();
-    format!(":\n\n{results}event: complete\ndata:\n\n")
+    format!("{BEGINNING}{results}event: complete\ndata:\n\n")
 }
 
 /// The same in parts.
@@ -185,7 +188,8 @@ async fn what_is_wrong_with_a_document_is_told_in_the_stream() {
         ("subscription { count(to: \"1\") }", "BAD_USER_INPUT"),
     ] {
         let told = server.whole(post(EVENTS, query)).await;
-        let data = told.strip_prefix(":\n\nevent: next\ndata: ").and_then(|rest| rest.split_once('\n')).unwrap();
+        let result = told.strip_prefix(BEGINNING).and_then(|rest| rest.strip_prefix("event: next\ndata: "));
+        let data = result.and_then(|rest| rest.split_once('\n')).unwrap();
         assert_eq!(data.1, "\nevent: complete\ndata:\n\n", "{query}");
         let result: Value = serde_json::from_str(data.0).unwrap();
         assert_eq!(result["errors"][0]["extensions"]["code"], code, "{query}");
@@ -267,7 +271,7 @@ async fn events_tell_their_numbers_and_a_client_goes_on_after_the_last_one_that_
     };
     let numbered = |numbers: &[u64]| -> String {
         let event = |n: &u64| format!("event: next\nid: {n}\ndata: {{\"data\":{{\"numbered\":{n}}}}}\n\n");
-        format!(":\n\n{}event: complete\ndata:\n\n", numbers.iter().map(event).collect::<String>())
+        format!("{BEGINNING}{}event: complete\ndata:\n\n", numbers.iter().map(event).collect::<String>())
     };
     assert_eq!(server.whole(post(EVENTS, "subscription { numbered(to: 3) }")).await, numbered(&[1, 2, 3]));
     assert_eq!(after("0").await, numbered(&[1, 2, 3]));
@@ -283,6 +287,7 @@ async fn a_silent_stream_says_that_it_is_alive() {
     let server = server(impatient());
     let mut events = server.open(post(EVENTS, "subscription { silent }")).await;
     let mut parts = server.open(post(PARTS, "subscription { silent }")).await;
+    events.says(BEGINNING).await;
     parts.says("\r\n--graphql").await;
     for _ in 0..5 {
         events.says(":\n\n").await;
@@ -310,7 +315,7 @@ async fn nothing_is_produced_that_nobody_takes() {
 async fn a_server_that_stops_breaks_a_stream_of_events_off() {
     let server = server(calm());
     let mut opened = server.open(post(EVENTS, "subscription { silent }")).await;
-    opened.says(":\n\n").await;
+    opened.says(BEGINNING).await;
     assert!(opened.next().now_or_never().is_none());
     server.options.shutdown.cancel();
     assert!(opened.next().await.unwrap().is_err(), "no good end, after which clients would not come back");
@@ -420,7 +425,7 @@ async fn a_graceful_shutdown_waits_for_no_stream() {
         client.read_to_string(&mut told).await.unwrap();
         ends.push(told);
     }
-    assert!(ends[0].ends_with(":\n\n\r\n"), "broken off: {}", ends[0]);
+    assert!(ends[0].ends_with("retry: 1000\n\n\r\n"), "broken off: {}", ends[0]);
     assert!(ends[1].ends_with("--graphql--\r\n\r\n0\r\n\r\n"), "in good order: {}", ends[1]);
 }
 

@@ -1,0 +1,64 @@
+/** A bad network: a proxy before the server whose connections can be cut, and which notes what is asked through it. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+
+export interface BadNetwork {
+  /** Without a trailing slash: `http://127.0.0.1:40123`. */
+  origin: string;
+  /** The heads of all requests so far, none of which may have a body. */
+  requests: string[];
+  /** Cuts all connections; what was under way is lost. Tells whether something had been asked on one of them. */
+  cut(): boolean;
+  stop(): Promise<void>;
+}
+
+export async function startBadNetwork(origin: string): Promise<BadNetwork> {
+  const { hostname, port } = new URL(origin);
+  const requests: string[] = [];
+  /** Whether something was asked, by connection. */
+  const clients = new Map<Socket, boolean>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      // What was cut says so by an error; its end is all that matters.
+      socket.on("error", () => {});
+      socket.on("close", () => other.destroy());
+      socket.pipe(other);
+    }
+    let head = "";
+    client.on("data", (bytes) => {
+      const heads = (head + bytes.toString("latin1")).split("\r\n\r\n");
+      head = heads.pop() ?? "";
+      requests.push(...heads);
+      clients.set(client, heads.length > 0 || clients.get(client) === true);
+    });
+    client.on("close", () => clients.delete(client));
+    clients.set(client, false);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address && typeof address === "object");
+
+  const cut = () => {
+    const cut = [...clients];
+    clients.clear();
+    for (const [client] of cut) {
+      client.resetAndDestroy();
+    }
+    return cut.some(([, asked]) => asked);
+  };
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    requests,
+    cut,
+    stop: async () => {
+      server.close();
+      cut();
+      await once(server, "close");
+    },
+  };
+}
