@@ -12,10 +12,10 @@ HAS_NODE := $(shell npm --version >/dev/null 2>&1 && node -p '(([a, b]) => a > 2
 NO_NODE := Node.js 20.19 or newer is not here
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture lint fmt engines web schema bench-ask bench-load clean
+.PHONY: help run test torture lint fmt engines web schema bench-ask bench-load bench-watch clean
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: engines web ## Build and start everything on http://127.0.0.1:8080, with a demo data set; Ctrl-C stops it
 	cargo build --profile $(PROFILE) -p paystats-standalone
@@ -78,10 +78,16 @@ schema: ## Write schema.graphql
 	mv schema.graphql.new schema.graphql
 
 bench-ask: engines ## Measure questions about totals; ROWS=10000000 for more data
+	cargo build --release -p paystats-bench
 	cargo run --release -p paystats-bench --bin bench-ask -- --rows $(or $(ROWS),2000000)
 
 bench-load: engines ## Measure loads beside insert_many; ROWS=10000000 for a larger file
+	cargo build --release -p paystats-bench
 	cargo run --release -p paystats-bench --bin bench-load -- --rows $(or $(ROWS),2000000)
+
+bench-watch: engines ## Measure how loads are watched; WATCHERS=10000 ROWS=2000000
+	cargo build --release -p paystats-bench
+	cargo run --release -p paystats-bench --bin bench-watch -- --watchers $(or $(WATCHERS),10000) --rows $(or $(ROWS),2000000)
 
 clean: ## Remove all that was built or installed; data in .paystats/ stays
 	cargo clean

@@ -5,7 +5,10 @@
 //! stay open, one and thirty-two at once; shown are medians over the runs.
 
 mod bed;
+mod loading;
+mod median;
 mod process;
+mod request;
 mod server;
 
 use std::{
@@ -23,8 +26,10 @@ use serde_json::json;
 
 use crate::{
     bed::Bed,
+    median::median,
     process::Process,
-    server::{ServerProcess, request, request_with},
+    request::{request, request_with},
+    server::ServerProcess,
 };
 
 /// Measures questions about totals.
@@ -210,10 +215,4 @@ async fn show_pipelines(place: &bed::Place, speeds: &[Vec<Vec<Speed>>], question
         println!("| {name} | {:.0} ms | {memory:.3} ms | {:.0} |", times[1], times[1] / memory);
     }
     Ok(())
-}
-
-fn median(runs: &[Speed], value: fn(&Speed) -> f64) -> f64 {
-    let mut values: Vec<f64> = runs.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

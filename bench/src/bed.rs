@@ -5,17 +5,16 @@ use std::{
     io::BufWriter,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use futures_util::StreamExt;
+use anyhow::{Context, Result};
 use paystats_core::{
     bus::Work,
     config::{BusConfig, Config, DatalakeConfig, Secret, StoreConfig},
     datalake::Datalake,
     engines::Engines,
-    load::{Counts, LoadEntity, LoadEvent, LoadState},
+    load::{Load, LoadEntity},
     store::{NewLoad, Store},
 };
 use paystats_standalone::{demo::Dataset, engines::LocalEngines};
@@ -41,14 +40,6 @@ pub struct Place {
     client: mongodb::Client,
 }
 
-/// A load that has succeeded.
-pub struct Loaded {
-    pub counts: Counts,
-    pub seconds: f64,
-    /// The part of it in which its totals were added up.
-    pub roll_up_seconds: f64,
-}
-
 impl Bed {
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("paystats-bench-").tempdir()?;
@@ -57,7 +48,7 @@ impl Bed {
         Ok(Self { engines, folder, places: AtomicU32::new(0) })
     }
 
-    fn datalake(&self) -> PathBuf {
+    pub fn datalake(&self) -> PathBuf {
         self.folder.path().join("datalake")
     }
 
@@ -75,7 +66,8 @@ impl Bed {
         Ok(())
     }
 
-    fn create(&self, name: &str) -> Result<BufWriter<File>> {
+    /// A file of the data lake, to be written.
+    pub fn create(&self, name: &str) -> Result<BufWriter<File>> {
         Ok(BufWriter::with_capacity(1 << 20, File::create(self.datalake().join(name))?))
     }
 
@@ -105,34 +97,14 @@ impl Place {
         self.client.database(&self.config.store.database)
     }
 
-    /// Loads a source; the time runs from its acceptance to its end.
-    pub async fn load(&self, entity: LoadEntity, source: &str) -> Result<Loaded> {
+    /// Accepts a load, as a server does: it lies on the queue until a loader takes it.
+    pub async fn accept(&self, entity: LoadEntity, source: &str) -> Result<Load> {
         let Engines { store, bus } = &self.engines;
         let found = Datalake::new(&self.config.datalake).head(source).await?;
-        let mut events = bus.load_events(None).await?.events;
-        let start = Instant::now();
         let load = store.loads.insert(NewLoad::of(entity, found)).await?;
         bus.publish_work(Work::Plan { load: load.id }).await?;
         store.loads.set_published(load.id).await?;
-        let mut roll_up = None;
-        while let Some(event) = events.next().await {
-            let (id, event) = event?;
-            match event.event {
-                LoadEvent::RollingUp if id == load.id => roll_up = Some(Instant::now()),
-                LoadEvent::Finished { progress } if id == load.id => {
-                    if progress.state != LoadState::Succeeded {
-                        bail!("{source}: {}", progress.error.unwrap_or_default());
-                    }
-                    return Ok(Loaded {
-                        counts: progress.counts,
-                        seconds: start.elapsed().as_secs_f64(),
-                        roll_up_seconds: roll_up.map_or(0.0, |start| start.elapsed().as_secs_f64()),
-                    });
-                }
-                _ => {}
-            }
-        }
-        bail!("the events ended before the load of {source}")
+        Ok(load)
     }
 
     pub async fn remove(self) -> Result<()> {

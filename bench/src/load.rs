@@ -13,16 +13,15 @@
 
 mod bed;
 mod ceiling;
+mod loading;
+mod median;
 mod process;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
 use paystats_core::load::LoadEntity;
 
-use crate::{
-    bed::{Bed, Loaded},
-    process::Process,
-};
+use crate::{bed::Bed, loading::Loaded, median::median, process::Process};
 
 /// Measures loads beside `insert_many` of the same documents.
 #[derive(Parser)]
@@ -95,11 +94,7 @@ async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) ->
 }
 
 fn show(runs: &[Run]) {
-    let median = |value: fn(&Run) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let median = |value: fn(&Run) -> f64| median(runs, value);
     println!("\n| what | rows/s | share of the ceiling |\n|---|---|---|");
     println!("| insert_many (ceiling) | {:.0} | |", median(|run| run.ceiling));
     for (name, rate, share) in [

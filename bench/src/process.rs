@@ -37,9 +37,14 @@ impl Process {
         Self::start("loader-under-bench", config, &[])
     }
 
+    /// Its number, under which Linux tells of it in `/proc`.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// MiB that Linux tells of it under this name: `VmRSS`, resident now, or `VmHWM`, the most so far.
     pub fn mebibytes(&self, name: &str) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let kib: f64 = line.context("no such line")?.trim().trim_end_matches(" kB").parse().context("no number")?;
         Ok(kib / 1024.0)
@@ -49,7 +54,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM);
+        let _ = kill(Pid::from_raw(self.id().cast_signed()), Signal::SIGTERM);
         let _ = self.0.wait();
     }
 }

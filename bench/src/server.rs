@@ -1,4 +1,4 @@
-//! The server that is measured, as a process of its own, and questions to it over connections that stay open.
+//! A server that is measured, as a process of its own, and questions to it over connections that stay open.
 
 use std::{
     net::TcpListener,
@@ -18,16 +18,22 @@ use crate::process::Process;
 pub struct ServerProcess {
     /// The process.
     pub process: Process,
-    port: u16,
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
 }
 
 impl ServerProcess {
-    /// Starts it and waits until it is ready. The time that takes is given too.
+    /// Starts ours and waits until it is ready. The time that takes is given too.
     pub async fn start(config: &Config) -> Result<(Self, Duration)> {
+        Self::start_program("server-under-bench", config).await
+    }
+
+    /// Starts a server that was built with this program.
+    pub async fn start_program(program: &str, config: &Config) -> Result<(Self, Duration)> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let start = Instant::now();
         let address = format!("127.0.0.1:{port}");
-        let process = Process::start("server-under-bench", config, &[("PAYSTATS_HTTP_ADDR", address)])?;
+        let process = Process::start(program, config, &[("PAYSTATS_HTTP_ADDR", address)])?;
         let server = Self { process, port };
         while !server.is_ready().await {
             ensure!(start.elapsed() < Duration::from_secs(120), "the server is not ready");
@@ -52,19 +58,6 @@ impl ServerProcess {
 pub struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
-}
-
-/// A question as bytes of HTTP.
-pub fn request(query: &str) -> Vec<u8> {
-    request_with(query, serde_json::json!({}))
-}
-
-/// The same with variables.
-pub fn request_with(query: &str, variables: serde_json::Value) -> Vec<u8> {
-    let body = serde_json::json!({ "query": query, "variables": variables }).to_string();
-    let length = body.len();
-    let head = "POST /graphql HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json";
-    format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 impl Connection {

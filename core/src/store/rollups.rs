@@ -461,7 +461,8 @@ impl End<'_> {
     async fn end(&self, session: &mut ClientSession) -> Result<i64, Error> {
         let Rollups { rollups, lock, loads, counters, .. } = self.rollups;
         let mine = doc! { "_id": LOCK, "run": self.run };
-        let free = doc! { "$set": { "run": null } };
+        // Its sessions have nothing else under way, and serve others from now on.
+        let free = doc! { "$set": { "run": null, "sessions": [] } };
         if lock.update_one(mine, free).session(&mut *session).await?.matched_count == 0 {
             return Err(Error::custom(RollupEnd::Lost));
         }
