@@ -4,14 +4,12 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::process::Process;
-
 /// The unit of these times: fixed for all programs, whatever the kernel counts in.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// Seconds so far, its own and the kernel's for it, of all threads.
-pub fn cpu_seconds(process: &Process) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
+/// Seconds so far, its own and the kernel's for it, of all threads of the process with this number.
+pub fn cpu_seconds(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The program's name stands in parentheses and may hold anything; the fields behind it start with the third one.
     let (_, fields) = stat.rsplit_once(')').context("no name")?;
     let times = fields.split_whitespace().skip(11).take(2);

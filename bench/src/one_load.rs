@@ -1,6 +1,6 @@
 //! Many watchers of one load, and the same load without any.
 
-use std::{iter, time::SystemTime};
+use std::{iter, process, time::SystemTime};
 
 use anyhow::{Context, Result};
 use paystats_core::load::{Load, LoadEntity};
@@ -33,6 +33,8 @@ struct Loaded {
     /// When the bus took the last one.
     end: SystemTime,
     server_cpu_seconds: f64,
+    /// What this program took meanwhile, for the watchers above all: on the same machine the load has to do without it.
+    clients_cpu_seconds: f64,
     resident: Resident,
 }
 
@@ -113,13 +115,20 @@ impl Queued {
     /// A loader loads it. Returns once all watchers know.
     async fn load(&self, watching: Watching, mut resident: Resident) -> Result<(Loaded, Vec<Watcher>)> {
         let ear = Ear::open(&self.place.engines.bus).await?;
-        let cpu_before = cpu_seconds(&self.server.process)?;
+        let [server, clients] = [self.server.process.id(), process::id()];
+        let (server_before, clients_before) = (cpu_seconds(server)?, cpu_seconds(clients)?);
         let _loader = Process::loader(&self.place.config)?;
         let heard = ear.until_ended(1).await?;
         let watchers = watching.ended().await?;
-        let server_cpu_seconds = cpu_seconds(&self.server.process)? - cpu_before;
         resident.look(&self.server.process)?;
-        Ok((Loaded { seconds: heard.seconds()?, end: heard.end, server_cpu_seconds, resident }, watchers))
+        let loaded = Loaded {
+            seconds: heard.seconds()?,
+            end: heard.end,
+            server_cpu_seconds: cpu_seconds(server)? - server_before,
+            clients_cpu_seconds: cpu_seconds(clients)? - clients_before,
+            resident,
+        };
+        Ok((loaded, watchers))
     }
 
     fn stop(self) -> Place {
@@ -135,7 +144,8 @@ fn show_run(number: usize, Run { alone, watched, watchers, bare }: &Run) {
     let Resident { before, most } = watched.resident;
     println!(
         "run {number}: load {:.2} s alone, {:.2} s watched; last watcher {:.3} s after the last event, bare {:.3} s; {} messages; \
-         server {before:.1} MiB, {most:.1} with watchers, {:.1} KiB each, bare {:.1}; its CPU {:.2} s alone, {:.2} s watched",
+         server {before:.1} MiB, {most:.1} with watchers, {:.1} KiB each, bare {:.1}; its CPU {:.2} s alone, {:.2} s watched; \
+         the watchers' CPU {:.2} s",
         alone.seconds,
         watched.seconds,
         watchers.last_seconds,
@@ -145,6 +155,7 @@ fn show_run(number: usize, Run { alone, watched, watchers, bare }: &Run) {
         bare.kib_a_watcher,
         alone.server_cpu_seconds,
         watched.server_cpu_seconds,
+        watched.clients_cpu_seconds,
     );
 }
 
@@ -177,6 +188,11 @@ fn show(watchers: usize, runs: &[Run]) {
         "| server's CPU during the load | {:.2} s | {:.2} s | | |",
         median(|run| run.alone.server_cpu_seconds),
         median(|run| run.watched.server_cpu_seconds)
+    );
+    println!(
+        "| the watchers' CPU, and this program's | {:.2} s | {:.2} s | | |",
+        median(|run| run.alone.clients_cpu_seconds),
+        median(|run| run.watched.clients_cpu_seconds)
     );
     println!(
         "| server's memory grows by | {:.1} MiB | {:.1} MiB | | |",
