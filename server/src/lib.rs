@@ -5,6 +5,7 @@
 mod actions;
 mod choropleth;
 mod config;
+mod connections;
 mod cube;
 pub mod graphql;
 pub mod http;
@@ -14,4 +15,5 @@ mod serve;
 mod watch;
 
 pub use config::ServerConfig;
+pub use connections::raise_limit;
 pub use serve::{run, run_on};

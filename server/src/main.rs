@@ -2,12 +2,13 @@
 
 use anyhow::Context;
 use paystats_core::{config::Config, shutdown, telemetry};
-use paystats_server::ServerConfig;
+use paystats_server::{ServerConfig, raise_limit};
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     telemetry::init(telemetry::SERVICE)?;
+    raise_limit();
     let (config, server) = (Config::from_env()?, ServerConfig::from_env()?);
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     let listener = TcpListener::bind(server.address)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_graphql::ID;
-use axum::{Router, extract::Request, response::Response, serve::ListenerExt};
+use axum::{Router, extract::Request, response::Response};
 use paystats_core::{
     bus::Bus,
     config::Config,
@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use crate::{
     ServerConfig,
     actions::{ActionError, Actions, Deadline, RejectedRows},
+    connections::Connections,
     graphql,
     http::{GraphqlOptions, Types, graphql_routes, health_routes, page_routes, refusal, rejections_csv_routes},
     memory::Memory,
@@ -90,13 +91,11 @@ pub async fn run_on(
         .merge(page_routes(server.web_dir.clone()));
 
     info!(address = %listener.local_addr()?, pages = server.web_dir.is_some(), "server listens");
-    // Small messages of subscriptions would otherwise wait for each other's acknowledgement.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let drained = {
         let shutdown = shutdown.clone();
         async move { shutdown.cancelled_owned().await }
     };
-    let serving = axum::serve(listener, routes).with_graceful_shutdown(drained).into_future();
+    let serving = axum::serve(Connections(listener), routes).with_graceful_shutdown(drained).into_future();
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

@@ -7,6 +7,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use paystats_core::{config::optional, telemetry};
+use paystats_server::raise_limit;
 use paystats_standalone::{commands::Cli, lifeline};
 use tokio::runtime::Runtime;
 
@@ -23,6 +24,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
         lifeline::end_with_parent().context("PAYSTATS_DIE_WITH_PARENT")?;
     }
     telemetry::init(telemetry::TERMINAL)?;
+    raise_limit();
     let runtime = Runtime::new().context("starting the runtime")?;
     let outcome = runtime.block_on(cli.execute());
     // A blocking task that was left behind must not keep the process from ending.

@@ -303,3 +303,6 @@ impl Drop for Watcher {
         self.channel.watchers.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

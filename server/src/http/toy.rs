@@ -12,11 +12,14 @@ use axum::{
     extract::Request,
     http::{HeaderMap, StatusCode},
 };
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::{ConnectionPayload, EventId, Feed, Types};
+use super::{ConnectionPayload, EventId, Feed, FieldTable, Part, Types};
 
 pub(super) type ToySchema = Schema<Query, Mutation, Subscriptions>;
 
@@ -28,24 +31,41 @@ pub(super) struct Toy {
 }
 
 pub(super) fn toy() -> Toy {
-    let probe = Arc::new(Probe { produced: AtomicUsize::new(0), open_streams: watch::Sender::new(0) });
+    let probe = Arc::new(Probe {
+        numbers: watch::Sender::new(0),
+        produced: AtomicUsize::new(0),
+        open_streams: watch::Sender::new(0),
+    });
     let schema = Schema::build(Query, Mutation, Subscriptions).data(probe.clone()).finish();
     let types = Arc::new(Types::from_sdl(&schema.sdl()).unwrap());
     Toy { schema, types, probe }
 }
 
+/// The subscriptions whose watchers share an execution.
+pub(super) const SHARED: FieldTable = &[("Subscriptions", &["told"])];
+
 pub(super) struct Probe {
+    numbers: watch::Sender<u64>,
     produced: AtomicUsize,
     open_streams: watch::Sender<usize>,
 }
 
 impl Probe {
-    /// How many items `endless` has produced.
+    /// Tells a number to the watchers of `told`, and waits until their execution has taken it, if there is one.
+    pub(super) async fn tell(&self, number: u64) {
+        let produced = self.produced();
+        self.numbers.send_replace(number);
+        while *self.open_streams.borrow() > 0 && self.produced() == produced {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many items `endless` and `told` have produced.
     pub(super) fn produced(&self) -> usize {
         self.produced.load(Ordering::SeqCst)
     }
 
-    /// Waits until this many streams of `endless` and `silent` exist.
+    /// Waits until this many streams of `endless`, `silent` and `told` exist.
     pub(super) async fn until_open_streams(&self, count: usize) {
         self.open_streams.subscribe().wait_for(|open| *open == count).await.unwrap();
     }
@@ -139,6 +159,33 @@ impl Subscriptions {
         let feed: Feed = context.data_unchecked::<Feed>().clone();
         stream::iter(feed.last_seen().map_or(1, |seen| seen + 1)..=to)
             .inspect(move |&number| feed.tells(EventId { number: Some(number), subject: 0 }))
+    }
+
+    /// The newest of the numbers that the test has told, if there is one, and what it tells from then on, until that is 0. Shared.
+    async fn told(&self, context: &Context<'_>, after: Option<u64>) -> BoxStream<'static, u64> {
+        let feed: Feed = context.data_unchecked::<Feed>().clone();
+        let mut numbers = context.data_unchecked::<Arc<Probe>>().numbers.subscribe();
+        let tells = move |number: u64| {
+            feed.tells(EventId { number: Some(number), subject: u128::from(number % 2) });
+            number
+        };
+        let feed: Feed = context.data_unchecked::<Feed>().clone();
+        if feed.part() == Part::UntilNow {
+            let now = *numbers.borrow();
+            feed.goes_on_after(now);
+            let after = after.max(feed.last_seen());
+            return stream::iter(Some(now).filter(|&now| after.is_none_or(|after| now > after))).map(tells).boxed();
+        }
+        let open = OpenStream::new(context);
+        numbers.mark_unchanged();
+        feed.from_now_on();
+        let changes = stream::unfold((numbers, open), |(mut numbers, open)| async move {
+            numbers.changed().await.ok()?;
+            let now = *numbers.borrow_and_update();
+            open.0.produced.fetch_add(1, Ordering::SeqCst);
+            (now > 0).then_some((now, (numbers, open)))
+        });
+        changes.map(tells).boxed()
     }
 
     /// As many kilobytes as the client takes.

@@ -9,7 +9,7 @@ const MAX_REASON_BYTES: usize = 123;
 
 /// Everything that makes us close a socket. Its `Display` is the reason that the client reads.
 ///
-/// Codes from 4400 are the protocol's and tell a client not to come back with the same mistake; after 1001 clients reconnect.
+/// Codes from 4400 are the protocol's and tell a client not to come back with the same mistake; after 1001 and 1013 clients reconnect.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CloseReason {
     #[error("{0}")]
@@ -26,8 +26,10 @@ pub(super) enum CloseReason {
     TooManyInitialisationRequests,
     #[error("going away: the server stops, please reconnect")]
     GoingAway,
-    #[error("going away: you neither read nor write")]
+    #[error("going away: you do not answer pings, please reconnect")]
     Silent,
+    #[error("too slow: you did not read for too long; reconnect, and go on after what you saw last")]
+    TooSlow,
     #[error("not a WebSocket message, or larger than {limit_bytes} bytes")]
     Unreadable { limit_bytes: usize },
 }
@@ -42,6 +44,7 @@ impl CloseReason {
             Self::SubscriberAlreadyExists(_) => 4409,
             Self::TooManyInitialisationRequests => 4429,
             Self::GoingAway | Self::Silent => 1001,
+            Self::TooSlow => 1013,
             Self::Unreadable { .. } => 1009,
         }
     }

@@ -183,6 +183,6 @@ impl<E: Executor> Connection<E> {
     async fn send_text(&self, text: Utf8Bytes, socket: &mut WebSocket) -> Result<(), Ended> {
         let patience = self.endpoint.options.keep_alive * 2;
         let sent = timeout(patience, socket.send(Message::Text(text))).await;
-        Ok(sent.map_err(|_| CloseReason::Silent)??)
+        Ok(sent.map_err(|_| CloseReason::TooSlow)??)
     }
 }

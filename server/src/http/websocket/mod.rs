@@ -38,6 +38,9 @@ pub struct ConnectionPayload(pub Option<serde_json::Map<String, serde_json::Valu
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
+/// Each socket has as much for itself, and it is overwritten before every read. Most messages of clients are smaller.
+const READ_BUFFER_BYTES: usize = 2 * 1024;
+
 /// How long a peer may take to answer a close frame. It is waited for because a TCP connection that is dropped with unread bytes in it
 /// is reset, and a reset can overtake the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -55,13 +58,21 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
         Err(rejection) => return rejection.into_response(),
     };
     let limit_bytes = endpoint.options.max_message_bytes;
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(limit_bytes).max_frame_size(limit_bytes);
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(limit_bytes)
+        .max_frame_size(limit_bytes)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0);
     let speaks_ours = upgrade.selected_protocol().is_some();
     let open = endpoint.options.sockets.token();
     upgrade.on_upgrade(async move |mut socket| {
+        let keep_alive = endpoint.options.keep_alive;
         let reason =
             if speaks_ours { serve(&mut socket, endpoint).await } else { Some(CloseReason::SubprotocolNotAcceptable) };
-        close(socket, reason).await;
+        // Who does not read for a while may read the reason a little later.
+        let grace = if let Some(CloseReason::TooSlow) = reason { keep_alive } else { CLOSE_GRACE };
+        close(socket, reason, grace).await;
         drop(open);
     })
 }
@@ -75,7 +86,7 @@ async fn serve<E: Executor>(socket: &mut WebSocket, endpoint: Endpoint<E>) -> Op
     }
 }
 
-async fn close(mut socket: WebSocket, reason: Option<CloseReason>) {
+async fn close(mut socket: WebSocket, reason: Option<CloseReason>, grace: Duration) {
     if let Some(reason) = &reason {
         tracing::debug!(close.code = reason.code(), close.reason = %reason, "closing a WebSocket");
     }
@@ -86,5 +97,5 @@ async fn close(mut socket: WebSocket, reason: Option<CloseReason>) {
         }
         while let Some(Ok(_)) = socket.recv().await {}
     };
-    let _ = timeout(CLOSE_GRACE, handshake).await;
+    let _ = timeout(grace, handshake).await;
 }

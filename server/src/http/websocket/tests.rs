@@ -428,7 +428,7 @@ async fn a_silent_client_is_dropped_with_its_operations() {
     let mut client = server.connect().await;
     client.send(json!({"type": "connection_init"})).await;
     client.subscribe("a", "subscription { silent }").await;
-    client.expect_close(1001, "going away: you neither read nor write").await;
+    client.expect_close(1001, "going away: you do not answer pings, please reconnect").await;
     server.toy.probe.until_open_streams(0).await;
 }
 
@@ -442,6 +442,17 @@ async fn a_client_that_does_not_read_is_dropped_too() {
     timeout(PATIENCE, server.options.sockets.wait()).await.expect("its socket is gone");
     timeout(PATIENCE, server.toy.probe.until_open_streams(0)).await.expect("and its stream is stopped");
     assert!(server.toy.probe.produced() > 0);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_again_too_late_finds_out_why_it_was_dropped() {
+    let server = server(GraphqlOptions { keep_alive: Duration::from_secs(1), ..calm() }).await;
+    let mut client = server.client().await;
+    client.subscribe("a", "subscription { endless }").await;
+    server.toy.probe.until_open_streams(1).await;
+    server.toy.probe.until_open_streams(0).await;
+    let reason = "too slow: you did not read for too long; reconnect, and go on after what you saw last";
+    client.expect_close(1013, reason).await;
 }
 
 #[tokio::test]
