@@ -5,7 +5,6 @@
 mod actions;
 mod choropleth;
 mod config;
-mod connections;
 mod cube;
 pub mod graphql;
 pub mod http;
@@ -15,5 +14,5 @@ mod serve;
 mod watch;
 
 pub use config::ServerConfig;
-pub use connections::raise_limit;
+pub use http::raise_limit;
 pub use serve::{run, run_on};

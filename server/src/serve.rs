@@ -22,9 +22,10 @@ use tracing::{info, warn};
 use crate::{
     ServerConfig,
     actions::{ActionError, Actions, Deadline, RejectedRows},
-    connections::Connections,
     graphql,
-    http::{GraphqlOptions, Types, graphql_routes, health_routes, page_routes, refusal, rejections_csv_routes},
+    http::{
+        Connections, GraphqlOptions, Types, graphql_routes, health_routes, page_routes, refusal, rejections_csv_routes,
+    },
     memory::Memory,
     outbox,
     watch::LoadWatch,
@@ -95,7 +96,7 @@ pub async fn run_on(
         let shutdown = shutdown.clone();
         async move { shutdown.cancelled_owned().await }
     };
-    let serving = axum::serve(Connections(listener), routes).with_graceful_shutdown(drained).into_future();
+    let serving = axum::serve(Connections::of(listener), routes).with_graceful_shutdown(drained).into_future();
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

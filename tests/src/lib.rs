@@ -42,4 +42,4 @@ pub use rounds::{Round, rounds};
 pub use server::{Commands, RunningServer, ServerProcess};
 pub use stage::{Network, Stage, WatchedLoad};
 pub use stream::{Event, Stream};
-pub use watch::Watch;
+pub use watch::{Watch, every_change};

@@ -1,10 +1,11 @@
 //! What workers say, as a listener hears it.
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use paystats_core::{
     bus::{Bus, LoadEvents},
-    load::{LoadEvent, LoadId, Numbered},
+    load::{LoadEvent, LoadId, Numbered, ProgressFold},
 };
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::PATIENCE;
@@ -47,4 +48,19 @@ impl Watch {
         self.hears(mark, |_| true).await;
         self.heard.iter().filter(|(of, _)| *of == load).map(|(_, event)| event.clone()).collect()
     }
+}
+
+/// What a watcher who is told every change of a load is told of it, by the events that the bus keeps, for the selection
+/// `{ seq state rowsRead missed }`.
+pub async fn every_change(bus: &Bus, load: LoadId) -> Vec<Value> {
+    let mut events = bus.events_of(load).await.unwrap().events;
+    let (mut fold, mut changes) = (ProgressFold::default(), Vec::new());
+    while let Some(event) = events.try_next().await.unwrap() {
+        if fold.apply(&event) {
+            let now = fold.now();
+            let (state, rows) = (now.state.name(), now.counts.read());
+            changes.push(json!({ "seq": now.seq, "state": state, "rowsRead": rows, "missed": false }));
+        }
+    }
+    changes
 }

@@ -533,6 +533,64 @@ async fn all_loads_are_watched_at_once() {
     assert!(told.iter().all(|progress| progress["load"]["id"] != earlier));
 }
 
+#[tokio::test]
+async fn loads_are_watched_by_what_they_are_and_gone_on_with_at_another_server() {
+    const LOADS: &str = "subscription($filter: LoadFilter, $afterSeq: Int) {
+        loads(filter: $filter, afterSeq: $afterSeq) { seq state missed load { number } }
+    }";
+    let bed = TestBed::new().await;
+    let (server, other) = (bed.start_server().await, bed.start_server().await);
+    bed.insert_postal_codes(1).await;
+    bed.put("rows.csv", source(100));
+    bed.put("codes.csv", "the_geom,code,id\n");
+    start_paystats(&server, "rows.csv").await;
+    server.start_load("codes.csv", json!({ "entity": "POSTAL_CODES" })).await;
+    let filter = json!({ "entity": "PAYSTATS" });
+    let mut paystats = server.subscribe(LOADS, json!({ "filter": filter })).await;
+    let mut succeeded = other.subscribe(LOADS, json!({ "filter": { "states": ["SUCCEEDED"] } })).await;
+    let mut all = other.subscribe(LOADS, json!({})).await;
+    let next = async |watch: &mut Subscription| {
+        let told = watch.next().await.unwrap()["loads"].take();
+        (told["load"]["number"].as_i64().unwrap(), told["state"].as_str().unwrap().to_owned(), seq(&told))
+    };
+
+    // What is under way comes first, before a worker has taken anything.
+    let (number, state, queued) = next(&mut paystats).await;
+    assert_eq!((number, state.as_str()), (1, "QUEUED"));
+    assert_eq!([next(&mut all).await.0, next(&mut all).await.0], [1, 2]);
+
+    let loader = bed.start_plain_loader();
+    let mut ends = Vec::new();
+    while ends.len() < 2 {
+        let (number, state, _) = next(&mut succeeded).await;
+        assert_eq!(state, "SUCCEEDED");
+        ends.push(number);
+    }
+    ends.sort_unstable();
+    assert_eq!(ends, [1, 2]);
+    loop {
+        let (number, state, _) = next(&mut paystats).await;
+        assert_eq!(number, 1);
+        if state == "SUCCEEDED" {
+            break;
+        }
+    }
+    loader.stop().await;
+
+    // Who comes back gets the newest of each load that has gone on, then what comes.
+    drop(paystats);
+    start_paystats(&server, "rows.csv").await;
+    let mut again = other.subscribe(LOADS, json!({ "filter": filter, "afterSeq": queued })).await;
+    let told = [again.next().await.unwrap(), again.next().await.unwrap()].map(|mut told| told["loads"].take());
+    let states = told.each_ref().map(|told| (told["load"]["number"].as_i64(), told["state"].as_str()));
+    assert_eq!(states, [(Some(1), Some("SUCCEEDED")), (Some(3), Some("QUEUED"))]);
+    assert_eq!(told[0]["missed"], true);
+    let newest = seq(&told[1]);
+    let mut nothing = server.subscribe(LOADS, json!({ "filter": filter, "afterSeq": newest })).await;
+    let _loader = bed.start_plain_loader();
+    assert!(next(&mut nothing).await.2 > newest);
+}
+
 /// A worker that was stalled says something about its chunk after others have ended the load.
 #[tokio::test]
 async fn what_is_said_after_the_end_of_a_load_changes_nothing() {

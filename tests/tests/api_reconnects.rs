@@ -3,11 +3,10 @@
 use std::net::Ipv4Addr;
 
 use fastrand::Rng;
-use futures_util::TryStreamExt;
-use paystats_core::load::{LoadId, ProgressFold};
+use paystats_core::load::LoadId;
 use paystats_loader::LoaderConfig;
 use paystats_tests::{
-    Api, Proxy, RunningServer, Stream, Subscription, TestBed,
+    Api, Proxy, RunningServer, Stream, Subscription, TestBed, every_change,
     sources::{paystat, paystat_row, paystats},
 };
 use serde_json::{Value, json};
@@ -109,14 +108,5 @@ async fn a_client_that_is_cut_a_hundred_times_misses_nothing_and_hears_nothing_t
     assert_eq!(cuts, CUTS, "the load was over too soon");
 
     let load: LoadId = id["Load:".len()..].parse().unwrap();
-    let mut events = bed.bus().events_of(load).await.unwrap().events;
-    let (mut fold, mut expected) = (ProgressFold::default(), Vec::new());
-    while let Some(event) = events.try_next().await.unwrap() {
-        if fold.apply(&event) {
-            let now = fold.now();
-            let (state, rows) = (now.state.name(), now.counts.read());
-            expected.push(json!({ "seq": now.seq, "state": state, "rowsRead": rows, "missed": false }));
-        }
-    }
-    assert_eq!(told, expected);
+    assert_eq!(told, every_change(bed.bus(), load).await);
 }

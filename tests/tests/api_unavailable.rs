@@ -10,11 +10,11 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use paystats_core::{config::Config, load::LoadEntity};
+use paystats_core::{bus::Bus, config::Config, load::LoadEntity};
 use paystats_loader::LoaderConfig;
 use paystats_standalone::engines::{Mongod, NatsServer};
 use paystats_tests::{
-    Answer, EngineUrls, RunningLoader, RunningServer, TestBed, fresh_config,
+    Answer, EngineUrls, RunningLoader, RunningServer, TestBed, every_change, fresh_config,
     sources::{paystat, paystat_row, paystats, postal_code, postal_code_row, postal_codes},
 };
 use serde_json::{Value, json};
@@ -317,6 +317,42 @@ async fn watchers_go_on_when_nats_comes_back_and_hear_nothing_again() {
     assert_eq!(heard.unwrap()["loads"]["load"]["source"], "more.csv");
     assert!(time < Duration::from_secs(4), "{time:?}");
     while all.next().await.unwrap()["loads"]["state"] != "SUCCEEDED" {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_misses_nothing_although_all_servers_and_the_bus_were_restarted() {
+    let mut own = Own::start().await;
+    let server = own.start_server().await;
+    let loader = own.start_loader();
+    load(&server, "codes.csv").await;
+    loader.stop().await;
+    own.put("more.csv", &paystats((1..=20_000).map(|id| paystat_row(&paystat(id)))));
+    let id = start_load(&server, "more.csv").await.data()["startLoad"]["load"]["id"].clone();
+    const WATCH: &str = "subscription($id: ID!, $afterSeq: Int) {
+        loadProgress(id: $id, afterSeq: $afterSeq) { seq state rowsRead missed }
+    }";
+    let mut watch = server.subscribe(WATCH, json!({ "id": id })).await;
+    let _loader = own.start_loader();
+    let mut told = Vec::new();
+    while told.last().is_none_or(|last: &Value| last["rowsRead"].as_u64() < Some(2_000)) {
+        told.push(watch.next().await.unwrap()["loadProgress"].take());
+    }
+    // Its connection is gone before the server is, which goes on and then is stopped without NATS.
+    drop(watch);
+    own.kill_nats().await;
+    server.waits_for(&["nats"]).await;
+    server.stop().await;
+    own.restart_nats().await;
+
+    let server = own.start_server().await;
+    let after_seq = told.last().unwrap()["seq"].clone();
+    let mut watch = server.subscribe(WATCH, json!({ "id": id, "afterSeq": after_seq })).await;
+    while let Some(mut next) = watch.next().await {
+        told.push(next["loadProgress"].take());
+    }
+    let bus = Bus::connect(&own.config.bus).await.unwrap();
+    let load = id.as_str().unwrap()["Load:".len()..].parse().unwrap();
+    assert_eq!(told, every_change(&bus, load).await);
 }
 
 fn free_port() -> u16 {

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::{
-    Request, ServerError, Value, Variables,
+    Positioned, Request, ServerError, Value, Variables,
     parser::{
         parse_query,
         types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet},
@@ -192,12 +192,15 @@ fn select<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'
     })
 }
 
-/// The executor would run the fields of a subscription's root beside each other and mix their events.
+/// The executor would run the fields of a subscription's root beside each other and mix their events, and not find one in a fragment.
 fn check_root(operation: &OperationDefinition) -> Result<(), ServerError> {
-    if operation.ty != OperationType::Subscription || operation.selection_set.node.items.len() <= 1 {
-        return Ok(());
-    }
-    let error = ServerError::new("a subscription has one field at its root", Some(operation.selection_set.pos));
+    let message = match operation.selection_set.node.items.as_slice() {
+        _ if operation.ty != OperationType::Subscription => return Ok(()),
+        [Positioned { node: Selection::Field(_), .. }] => return Ok(()),
+        [_] => "the field of a subscription's root must not stand in a fragment",
+        _ => "a subscription has one field at its root",
+    };
+    let error = ServerError::new(message, Some(operation.selection_set.pos));
     Err(with_code(error, Code::ValidationFailed))
 }
 
@@ -336,6 +339,10 @@ mod tests {
         assert_eq!(kind("subscription { a(b: 1) { c d } }", None), Ok(OperationType::Subscription));
         let error = Err("a subscription has one field at its root".to_owned());
         for query in ["subscription { a b }", "subscription { a a }", "subscription { a __typename }"] {
+            assert_eq!(kind(query, None), error, "{query}");
+        }
+        let error = Err("the field of a subscription's root must not stand in a fragment".to_owned());
+        for query in ["subscription { ... { a } }", "subscription { ...F } fragment F on Subscription { a }"] {
             assert_eq!(kind(query, None), error, "{query}");
         }
         assert_eq!(kind("query Q { a b } subscription S { a b }", Some("Q")), Ok(OperationType::Query));

@@ -14,6 +14,7 @@ mod accept;
 mod completion;
 mod compression;
 mod conditional;
+mod connections;
 mod document;
 mod etag;
 mod fan_out;
@@ -35,6 +36,7 @@ mod websocket;
 
 pub use completion::Types;
 pub(crate) use completion::{is_added, stands_alone};
+pub use connections::{Connections, raise_limit};
 pub use feed::{EventId, Feed, Part};
 pub use graphql::graphql_routes;
 pub use health::health_routes;

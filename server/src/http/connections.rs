@@ -16,24 +16,34 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const UNSENT: u32 = 64 * 1024;
 
 /// Takes connections.
-pub struct Connections(pub TcpListener);
+pub struct Connections {
+    listener: TcpListener,
+    patience: Duration,
+}
+
+impl Connections {
+    /// Those that come to this listener.
+    pub fn of(listener: TcpListener) -> Self {
+        Self { listener, patience: PATIENCE }
+    }
+}
 
 impl Listener for Connections {
     type Io = Pin<Box<TimeoutStream<TcpStream>>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = Listener::accept(&mut self.listener).await;
         if let Err(error) = set_options(&stream) {
             debug!(%error, "a connection keeps its options");
         }
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(PATIENCE));
+        stream.set_write_timeout(Some(self.patience));
         (Box::pin(stream), address)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -52,5 +62,35 @@ pub fn raise_limit() {
     match raised {
         Ok(open_files) => debug!(open_files, "so many files and connections may be open"),
         Err(error) => warn!(%error, "the limit of open files stays as it is"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::http::{GraphqlOptions, graphql_routes, toy};
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_of_a_stream_is_given_up() {
+        let toy = toy::toy();
+        let routes = graphql_routes(toy.schema.clone(), GraphqlOptions { types: toy.types, ..Default::default() });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Connections { listener, patience: Duration::from_millis(100) };
+        let serving = tokio::spawn(async { axum::serve(connections, routes).await });
+
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request =
+            "GET /graphql?query=subscription%7Bendless%7D HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n";
+        client.write_all(request.as_bytes()).await.unwrap();
+        toy.probe.until_open_streams(1).await;
+        toy.probe.until_open_streams(0).await;
+        // What was under way is there, and then the connection breaks off: the stream was not complete.
+        let mut read = Vec::new();
+        let ended = client.read_to_end(&mut read).await;
+        assert!(ended.is_err() || !read.ends_with(b"0\r\n\r\n"));
+        serving.abort();
     }
 }
