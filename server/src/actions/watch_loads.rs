@@ -44,7 +44,7 @@ const LAST_WORD: Duration = Duration::from_millis(250);
 /// How often the end of a load is waited for on the bus before the store has the last word: for some seconds, in which another worker tells
 /// what one that died could not.
 const WAITS: u32 = 20;
-/// How long a watcher that comes from another server, which was a moment ahead of this one, is let wait for this one.
+/// How long a watcher is let wait for events of which another server, or the store, knows already.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
 impl Actions {
@@ -53,10 +53,7 @@ impl Actions {
     pub async fn load_until_now(&self, id: LoadId, after: Option<u64>) -> Result<UntilNow, ActionError> {
         let mut watching = self.watch.watch(id);
         if let Some(after) = after {
-            let patience = Instant::now() + CATCHING_UP;
-            while self.watch.heard() < after && Instant::now() < patience {
-                watching.changed(Duration::from_millis(50)).await;
-            }
+            self.hear(&mut watching, after).await;
         }
         let mut load = self.load(id).await?.ok_or_else(unknown_load)?;
         for _ in 0..WAITS {
@@ -76,6 +73,10 @@ impl Actions {
                 heard => Arc::new(under_way(&load, heard.as_deref())),
             },
         };
+        if after.is_some() {
+            // The store may know the end before all that was told on the way to it is heard.
+            self.hear(&mut watching, now.seq).await;
+        }
         let news = |progress: Arc<Progress>, missed| LoadNews { load: id, progress, missed };
         let ended = now.state.is_final();
         let told = match after {
@@ -96,6 +97,14 @@ impl Actions {
         let last = told.last().map_or(now.seq, |last| last.progress.seq).max(now.seq);
         let is_over = told.last().map_or(ended, |last| last.progress.state.is_final());
         Ok(UntilNow { news: told, goes_on_after: (!is_over).then_some(last) })
+    }
+
+    /// Waits until the events up to this number are heard.
+    async fn hear(&self, watching: &mut Watching, seq: u64) {
+        let patience = Instant::now() + CATCHING_UP;
+        while self.watch.heard() < seq && Instant::now() < patience {
+            watching.changed(Duration::from_millis(50)).await;
+        }
     }
 
     async fn states_after(&self, id: LoadId, after: u64) -> Option<Vec<Arc<Progress>>> {

@@ -13,7 +13,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -36,15 +36,15 @@ use super::{
 const MAX_BEHIND: u64 = 64;
 
 /// Watchers of one channel from which on they are a crowd.
-const CROWD: usize = 500;
+const CROWD: usize = 200;
 
 /// Results that a channel hands out to a crowd in a second.
-const RESULTS_PER_SECOND: usize = 5_000;
+const RESULTS_PER_SECOND: usize = 2_000;
 
 /// Results that are kept without a look at whether anybody needs them.
 const KEPT: usize = 256;
 
-/// How long a superseding result is kept at least. No watcher is further behind: its connection would have been given up by then.
+/// How long a result is kept at least that nothing supersedes. A connection is usually given up before its watcher is so far behind.
 const NEEDED: Duration = Duration::from_secs(120);
 
 /// The channels of a server, by what they answer.
@@ -82,7 +82,7 @@ struct Channel {
     results: Mutex<Results>,
     /// Rings when there is something to take.
     bell: watch::Sender<()>,
-    _execution: AbortOnDropHandle<()>,
+    execution: OnceLock<AbortOnDropHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +93,8 @@ struct Results {
     newest: HashMap<u128, u64>,
     /// Place of the newest result of all, from 1.
     last: u64,
+    /// Up to this place results are gone that nothing supersedes.
+    lost: u64,
     ended: bool,
 }
 
@@ -112,6 +114,8 @@ pub(super) struct Watcher {
     place: u64,
     /// Results of events up to this number are known to the watcher.
     known: u64,
+    /// Whether it was told that it is too far behind.
+    is_lost: bool,
     bell: watch::Receiver<()>,
 }
 
@@ -130,24 +134,30 @@ impl FanOut {
     where
         S: Stream<Item = Outcome> + Send + 'static,
     {
+        // Dropped after the lock is given back: a channel that goes takes the lock itself.
+        let known;
         let mut channels = self.lock();
-        if let Some(channel) = channels.get(&question).and_then(Weak::upgrade)
+        known = channels.get(&question).and_then(Weak::upgrade);
+        if let Some(channel) = &known
             && !channel.lock().ended
         {
-            return channel;
+            return channel.clone();
         }
         let feed = Feed::new(Part::FromNowOn, None);
         let results = execute(feed.clone());
-        let channel = Arc::new_cyclic(|channel: &Weak<Channel>| Channel {
+        let channel = Arc::new(Channel {
             question: question.clone(),
             fan_out: Arc::downgrade(self),
             feed,
             watchers: AtomicUsize::new(0),
             results: Mutex::default(),
             bell: watch::Sender::new(()),
-            _execution: AbortOnDropHandle::new(tokio::spawn(run(channel.clone(), results))),
+            execution: OnceLock::new(),
         });
         channels.insert(question, Arc::downgrade(&channel));
+        let run = tokio::spawn(run(Arc::downgrade(&channel), results));
+        // Set once, here.
+        let _ = channel.execution.set(AbortOnDropHandle::new(run));
         channel
     }
 
@@ -194,7 +204,7 @@ impl Channel {
     fn watcher(self: Arc<Self>) -> Watcher {
         self.watchers.fetch_add(1, Ordering::Relaxed);
         let (place, bell) = (self.lock().last, self.bell.subscribe());
-        Watcher { channel: self, place, known: 0, bell }
+        Watcher { channel: self, place, known: 0, is_lost: false, bell }
     }
 
     fn is_crowded(&self) -> bool {
@@ -248,11 +258,17 @@ impl Results {
         self.kept.get_mut(found)
     }
 
-    /// Forgets half of what is kept, superseded results first; what supersedes them only when nobody can need it any more.
+    /// Forgets half of what is kept, and of that first what is superseded; the rest only after a while.
     fn forget_old(&mut self) {
         let recent = self.last - KEPT as u64 / 2;
-        self.kept.retain(|kept| kept.place > recent || !(kept.is_superseded || kept.since.elapsed() > NEEDED));
-        let Self { kept, newest, .. } = self;
+        let Self { kept, newest, lost, .. } = self;
+        kept.retain(|kept| {
+            let is_needed = kept.place > recent || !(kept.is_superseded || kept.since.elapsed() > NEEDED);
+            if !is_needed && !kept.is_superseded {
+                *lost = kept.place;
+            }
+            is_needed
+        });
         newest.retain(|_, place| kept.binary_search_by_key(place, |kept| kept.place).is_ok());
     }
 
@@ -285,6 +301,13 @@ impl Watcher {
     /// What there is to take by now: a result, or the end.
     fn take(&mut self) -> Option<Option<Outcome>> {
         let results = self.channel.lock();
+        if self.place < results.lost {
+            if self.is_lost {
+                return Some(None);
+            }
+            self.is_lost = true;
+            return Some(Some(Outcome::too_slow()));
+        }
         loop {
             let newest_only = self.channel.is_crowded() || results.last - self.place > MAX_BEHIND;
             let Some(Kept { place, outcome, .. }) = results.next(self.place, newest_only) else {

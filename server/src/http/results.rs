@@ -15,7 +15,7 @@ use super::{
     fan_out::Question,
     feed::{EventId, Feed, Part},
     graphql::Endpoint,
-    response::{Answer, or_internal_error},
+    response::{Answer, Code, or_internal_error, with_code},
 };
 
 /// One result.
@@ -30,6 +30,13 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// The last one for a client that is so far behind that not even the newest of everything is there any more.
+    pub(super) fn too_slow() -> Self {
+        let message = "too slow: subscribe again, and go on after what you saw last";
+        let error = with_code(ServerError::new(message, None), Code::Unavailable);
+        Self::new(&Answer::failed(error), EventId::default())
+    }
+
     fn new(answer: &Answer, event: EventId) -> Self {
         let request_errors = answer.request_errors().map(Into::into);
         Self { line: answer.to_line().into(), event, request_errors }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
+use mongodb::bson::{Document, doc};
 use paystats_core::{
     domain::{Amount, Paystat, PaystatId, PostalCodeId},
     load::{Cut, Load, LoadEntity, LoadState, Progress, Reverted},
@@ -279,4 +280,21 @@ async fn edits_at_once_leave_no_roll_up_behind() {
     assert_eq!(bed.store().rollups.verify(false, |_| ()).await.unwrap().wrong, []);
     let after = bed.store().changes.since(before).await.unwrap();
     assert_eq!((after.versions.data - before.data, after.cells.len()), (24, 2), "each edit has a version of its own");
+}
+
+/// Where they stayed noted, the next run would end what they do for others by then.
+#[tokio::test]
+async fn the_sessions_of_a_run_that_has_ended_are_nobodys() {
+    let bed = TestBed::new().await;
+    let rollups = &bed.store().rollups;
+    let mut session = bed.store().start_session().await.unwrap();
+    let lock = {
+        let client = mongodb::Client::with_uri_str(bed.config().store.uri.expose()).await.unwrap();
+        client.database(&bed.config().store.database).collection::<Document>("rollup_lock")
+    };
+    let noted = async || lock.find_one(doc! {}).await.unwrap().unwrap().get_array("sessions").unwrap().len();
+    let run = rollups.begin(std::slice::from_ref(&session)).await.unwrap().expect("nobody else rolls up");
+    assert_eq!(noted().await, 1);
+    let ended = rollups.end(&run, None, &RoaringBitmap::new(), &mut session).await.unwrap();
+    assert_eq!((ended, noted().await), (RollupEnd::Ended, 0));
 }

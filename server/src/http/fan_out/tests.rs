@@ -136,7 +136,7 @@ async fn a_crowd_is_told_the_newest_now_and_then_and_the_end_at_once() {
     let start = Instant::now();
     server.tell([2, 4, 6, 8]).await;
     assert_eq!(crowd[0].next().await, Some(8));
-    assert_eq!(start.elapsed().as_millis(), 200, "a thousand watchers, five thousand results a second");
+    assert_eq!(start.elapsed().as_millis(), 200, "four hundred watchers, two thousand results a second");
     server.tell([10]).await;
     server.tell([0]).await;
     for watcher in &mut crowd {
@@ -170,8 +170,8 @@ async fn what_is_refused_is_refused_once_to_each() {
     assert!(server.endpoint.fan_out.lock().is_empty());
 }
 
-#[test]
-fn what_supersedes_is_kept_and_the_rest_is_bounded() {
+#[tokio::test(start_paused = true)]
+async fn what_supersedes_is_kept_for_a_while_and_the_rest_is_bounded() {
     let mut results = Results::default();
     let outcome =
         |subject| Outcome { line: Default::default(), event: EventId { number: None, subject }, request_errors: None };
@@ -187,5 +187,25 @@ fn what_supersedes_is_kept_and_the_rest_is_bounded() {
     while let Some(kept) = results.next(place, true) {
         (place, told) = (kept.place, told + 1);
     }
-    assert_eq!(told, 101);
+    assert_eq!((told, results.lost), (101, 0));
+
+    // After a while nobody is so slow, or else is told so.
+    tokio::time::advance(NEEDED * 2).await;
+    for _ in 0..KEPT {
+        results.push(outcome(1_000));
+    }
+    assert_eq!((results.newest.len(), results.lost), (1, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_too_slow_even_for_the_newest_is_told_to_come_again() {
+    let server = server();
+    let mut slow = server.watch().await;
+    // The newest even number is not told any more.
+    server.tell([2]).await;
+    tokio::time::advance(NEEDED * 2).await;
+    server.tell((1..=KEPT as u64).map(|number| 2 * number + 1)).await;
+    let outcome = slow.0.next().await.unwrap();
+    assert!(str::from_utf8(&outcome.line).unwrap().contains("too slow"), "{outcome:?}");
+    assert!(slow.0.next().await.is_none());
 }
