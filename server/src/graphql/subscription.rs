@@ -16,11 +16,12 @@ use super::{
 };
 use crate::{
     actions::{ActionError, Actions, Deadline, LoadNews, UntilNow},
-    http::{EventId, Feed, FieldTable, Part},
+    http::{EventId, Feed, Part, Shared},
 };
 
-/// The subscriptions whose watchers share what comes from now on, as [`GraphqlOptions::shared`](crate::http::GraphqlOptions::shared) needs it.
-pub(crate) const SHARED: FieldTable = &[("Subscription", &["loadProgress", "totalChanged", "loads"])];
+/// The subscriptions whose watchers share what comes from now on.
+pub(crate) const SHARED: Shared =
+    Shared { fields: &[("Subscription", &["loadProgress", "totalChanged", "loads"])], resumed_by: "afterSeq" };
 
 /// Watch: the progress of loads, and totals.
 pub struct Subscription;

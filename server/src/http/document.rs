@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::{
-    Positioned, Request, ServerError, Value, Variables,
+    Name, Positioned, Request, ServerError, Value, Variables,
     parser::{
         parse_query,
         types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet},
@@ -17,7 +17,8 @@ use lru::LruCache;
 
 use super::{
     completion::{self, Completion, Types},
-    options::FieldTable,
+    fan_out::Question,
+    options::Shared,
     response::{Code, with_code},
 };
 
@@ -40,7 +41,7 @@ const LONGEST_KEPT: usize = 8 * 1024;
 pub(super) struct Documents {
     types: Arc<Types>,
     /// Subscriptions whose watchers share what comes.
-    shared: FieldTable,
+    shared: Shared,
     kept: Mutex<Kept>,
 }
 
@@ -62,7 +63,7 @@ struct Document {
 
 impl Documents {
     /// Those of a schema with these types.
-    pub(super) fn new(types: Arc<Types>, shared: FieldTable) -> Self {
+    pub(super) fn new(types: Arc<Types>, shared: Shared) -> Self {
         Self { types, shared, kept: Mutex::new(Kept { documents: LruCache::unbounded(), bytes: 0 }) }
     }
 
@@ -78,8 +79,10 @@ impl Documents {
         fill_in_conditions(operation, &mut request.variables);
         let completion = Completion::new(self.types.clone(), &document.own, operation, &request.variables);
         request.set_parsed_query(document.question.clone());
-        let is_shared = operation.ty == OperationType::Subscription && completion.starts_within(self.shared);
-        Ok(Inspected { kind: operation.ty, variables, completion, is_shared })
+        let Shared { fields, resumed_by } = self.shared;
+        let is_shared = operation.ty == OperationType::Subscription && completion.starts_within(fields);
+        let shared_by = is_shared.then(|| Question::of(request, variable_of(operation, resumed_by, &request.query)));
+        Ok(Inspected { kind: operation.ty, variables, completion, shared_by })
     }
 
     fn parsed(&self, text: &str) -> Result<Arc<Document>, ServerError> {
@@ -124,8 +127,8 @@ pub(super) struct Inspected {
     pub(super) variables: Result<(), ServerError>,
     /// For every response to the operation.
     pub(super) completion: Completion,
-    /// Whether it is a subscription whose watchers share what comes.
-    pub(super) is_shared: bool,
+    /// What is asked, if it is a subscription whose watchers share what comes.
+    pub(super) shared_by: Option<Question>,
 }
 
 /// What can run.
@@ -134,14 +137,14 @@ pub(super) struct Runnable {
     /// As in [`Inspected`].
     pub(super) completion: Completion,
     /// As in [`Inspected`].
-    pub(super) is_shared: bool,
+    pub(super) shared_by: Option<Question>,
 }
 
 impl Inspected {
     /// The same if all variables are there, or why it cannot run.
     pub(super) fn runnable(self) -> Result<Runnable, ServerError> {
-        let Self { variables, completion, is_shared, .. } = self;
-        variables.map(|()| Runnable { completion, is_shared })
+        let Self { variables, completion, shared_by, .. } = self;
+        variables.map(|()| Runnable { completion, shared_by })
     }
 }
 
@@ -204,6 +207,18 @@ fn check_root(operation: &OperationDefinition) -> Result<(), ServerError> {
     Err(with_code(error, Code::ValidationFailed))
 }
 
+/// The variable that is the argument of the root's field, if it is nothing else.
+fn variable_of<'d>(operation: &'d OperationDefinition, argument: &str, text: &str) -> Option<&'d Name> {
+    let [Positioned { node: Selection::Field(field), .. }] = operation.selection_set.node.items.as_slice() else {
+        return None;
+    };
+    let written = field.node.get_argument(argument)?.node.to_string();
+    let mut definitions = operation.variable_definitions.iter().map(|definition| &definition.node.name.node);
+    let name = definitions.find(|name| written.strip_prefix('$') == Some(name.as_str()))?;
+    // Once it is defined, and once it is used.
+    (text.matches(&written).count() == 2).then_some(name)
+}
+
 /// The part of variable coercion that needs no schema; the executor's validation checks the values that are there.
 fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), ServerError> {
     for definition in &operation.variable_definitions {
@@ -243,7 +258,7 @@ mod tests {
     }
 
     fn inspect(request: &mut Request) -> Result<Inspected, ServerError> {
-        Documents::new(Arc::default(), &[]).inspect(request)
+        Documents::new(Arc::default(), Shared::default()).inspect(request)
     }
 
     fn kind(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {
@@ -302,7 +317,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_again_is_not_parsed_again_and_what_is_kept_is_bounded() {
-        let documents = Documents::new(Arc::default(), &[]);
+        let documents = Documents::new(Arc::default(), Shared::default());
         let kept = |text: &str| documents.kept().documents.contains(text);
         let first = documents.parsed("{ a }").unwrap();
         assert!(Arc::ptr_eq(&first, &documents.parsed("{ a }").unwrap()));

@@ -11,7 +11,7 @@
 //! A watcher that does not take anything holds up nobody: it costs its place. The execution ends with its last watcher.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::Request;
+use async_graphql::{Name, Request};
 use futures_util::{Stream, StreamExt};
 use tokio::{
     sync::watch,
@@ -62,12 +62,13 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// What this request asks.
-    pub(super) fn of(request: &Request) -> Self {
+    /// What this request asks, whatever the value of the variable `but_for`.
+    pub(super) fn of(request: &Request, but_for: Option<&Name>) -> Self {
+        let variables: BTreeMap<_, _> = request.variables.iter().filter(|(name, _)| Some(*name) != but_for).collect();
         Self {
             query: request.query.clone(),
             operation_name: request.operation_name.clone(),
-            variables: serde_json::to_string(&request.variables).unwrap_or_default(),
+            variables: serde_json::to_string(&variables).unwrap_or_default(),
         }
     }
 }

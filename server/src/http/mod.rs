@@ -40,7 +40,7 @@ pub use connections::{Connections, raise_limit};
 pub use feed::{EventId, Feed, Part};
 pub use graphql::graphql_routes;
 pub use health::health_routes;
-pub use options::{FieldTable, GraphqlOptions};
+pub use options::{FieldTable, GraphqlOptions, Shared};
 pub use pages::page_routes;
 pub use refusal::refusal;
 pub use rejections_csv::rejections_csv_routes;

@@ -10,6 +10,16 @@ use super::Types;
 /// Object types, each with the names of some of its fields; `*` stands for all of them.
 pub type FieldTable = &'static [(&'static str, &'static [&'static str])];
 
+/// Subscriptions whose watchers share what comes from now on. Their resolvers give the parts that [`Feed`](super::Feed) asks for, and depend on
+/// nothing but their arguments.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shared {
+    /// The fields.
+    pub fields: FieldTable,
+    /// The argument in which a client says which event it saw last: it has no part in what comes from now on.
+    pub resumed_by: &'static str,
+}
+
 /// Settings of the endpoint that [`graphql_routes`](super::graphql_routes) builds. [`Default`] is meant for production.
 #[derive(Clone)]
 pub struct GraphqlOptions {
@@ -41,9 +51,8 @@ pub struct GraphqlOptions {
     /// - Numbers do not come back. The number is asked for before an operation runs and after it; where both are the same, all of it was
     ///   answered from that version.
     pub version: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
-    /// The subscriptions whose watchers share what comes from now on. Their resolvers give the parts that [`Feed`](super::Feed) asks for, and
-    /// depend on nothing but their arguments. Default: none.
-    pub shared: FieldTable,
+    /// The subscriptions whose watchers share what comes from now on. Default: none.
+    pub shared: Shared,
     /// Cancelled when the server stops. Every WebSocket is then closed with 1001, and every subscription over plain HTTP broken off in
     /// a way that its client can see, which makes clients reconnect elsewhere.
     pub shutdown: CancellationToken,
@@ -63,7 +72,7 @@ impl Default for GraphqlOptions {
             types: Arc::default(),
             prepare: Arc::new(|request| request),
             versioned: &[],
-            shared: &[],
+            shared: Shared::default(),
             version: Arc::new(|| None),
             shutdown: CancellationToken::new(),
             sockets: TaskTracker::new(),

@@ -55,12 +55,12 @@ pub(super) fn results<E: Executor>(
 ) -> BoxStream<'static, Outcome> {
     match inspected.and_then(Inspected::runnable) {
         Err(error) => stream::iter([Outcome::new(&Answer::failed(error), EventId::default())]).boxed(),
-        Ok(Runnable { completion, is_shared: true }) => {
+        Ok(Runnable { completion, shared_by: Some(question) }) => {
             let run = Run { endpoint, session, completion: Arc::new(completion) };
             // In a box of its own, which goes once the watcher has been told what comes first.
-            stream::once(run.shared(request, last_seen).boxed()).flatten().boxed()
+            stream::once(run.shared(question, request, last_seen).boxed()).flatten().boxed()
         }
-        Ok(Runnable { completion, is_shared: false }) => {
+        Ok(Runnable { completion, shared_by: None }) => {
             let run = Run { endpoint, session, completion: Arc::new(completion) };
             run.execution(request, Feed::new(Part::Whole, last_seen))
         }
@@ -77,9 +77,13 @@ struct Run<E> {
 
 impl<E: Executor> Run<E> {
     /// A subscription whose watchers share what comes from now on.
-    async fn shared(self, mut request: Request, last_seen: Option<u64>) -> impl Stream<Item = Outcome> + Send {
+    async fn shared(
+        self,
+        question: Question,
+        mut request: Request,
+        last_seen: Option<u64>,
+    ) -> impl Stream<Item = Outcome> + Send {
         // Joined first: what happens in between is in both, and told once.
-        let question = Question::of(&request);
         let for_all = |feed| self.clone().execution(copy(&mut request), feed);
         let watcher = self.endpoint.fan_out.join(question, for_all).await;
         let feed = Feed::new(Part::UntilNow, last_seen);

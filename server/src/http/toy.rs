@@ -19,7 +19,7 @@ use futures_util::{
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::{ConnectionPayload, EventId, Feed, FieldTable, Part, Types};
+use super::{ConnectionPayload, EventId, Feed, Part, Shared, Types};
 
 pub(super) type ToySchema = Schema<Query, Mutation, Subscriptions>;
 
@@ -42,7 +42,7 @@ pub(super) fn toy() -> Toy {
 }
 
 /// The subscriptions whose watchers share an execution.
-pub(super) const SHARED: FieldTable = &[("Subscriptions", &["told"])];
+pub(super) const SHARED: Shared = Shared { fields: &[("Subscriptions", &["told"])], resumed_by: "after" };
 
 pub(super) struct Probe {
     numbers: watch::Sender<u64>,

@@ -1,7 +1,8 @@
 //! What watchers of one channel are told, whether they are fast, slow, late or many.
 
-use async_graphql::Request;
+use async_graphql::{Request, Variables};
 use futures_util::{FutureExt, StreamExt, future::join_all, stream::BoxStream};
+use serde_json::json;
 
 use super::*;
 use crate::http::{
@@ -28,7 +29,10 @@ struct Watch(BoxStream<'static, Outcome>);
 
 impl Server {
     fn watch_by(&self, query: &str, last_seen: Option<u64>) -> Watch {
-        let mut request = Request::new(query);
+        self.watch_with(Request::new(query), last_seen)
+    }
+
+    fn watch_with(&self, mut request: Request, last_seen: Option<u64>) -> Watch {
         let inspected = self.endpoint.documents.inspect(&mut request);
         Watch(results(self.endpoint.clone(), request, None, inspected, last_seen))
     }
@@ -109,6 +113,26 @@ async fn who_comes_late_or_again_is_told_what_is_new_to_it_and_nothing_twice() {
     for mut watcher in [late, again, by_argument] {
         assert_eq!(watcher.next().await, Some(6));
     }
+}
+
+#[tokio::test]
+async fn what_a_client_saw_last_does_not_part_it_from_others() {
+    let server = server();
+    let by = |query: &str, after: u64| {
+        let request = Request::new(query);
+        server.watch_with(request.variables(Variables::from_json(json!({ "after": after }))), None)
+    };
+    server.tell([7]).await;
+    let query = "subscription($after: Int) { told(after: $after) }";
+    let (mut early, mut late) = (by(query, 1), by(query, 7));
+    assert_eq!(early.next().await, Some(7));
+    assert!(late.0.next().now_or_never().is_none());
+    assert_eq!(server.endpoint.fan_out.lock().len(), 1);
+    // Where the variable may have another part in what is told, each value is another question.
+    let query = "subscription($after: Int) { told(after: $after) } # $after";
+    let (mut one, mut two) = (by(query, 1), by(query, 2));
+    assert_eq!([one.next().await, two.next().await], [Some(7), Some(7)]);
+    assert_eq!(server.endpoint.fan_out.lock().len(), 3);
 }
 
 #[tokio::test]
