@@ -246,6 +246,13 @@ impl TestBed {
         self.publish_raw_work(&subject, &serde_json::to_string(&work).unwrap()).await;
     }
 
+    /// Says something about a load that nobody understands.
+    pub async fn publish_raw_event(&self, load: LoadId, message: &str) {
+        let jetstream = async_nats::jetstream::new(self.raw_nats.clone());
+        let subject = format!("{}.events.{load}.unheard_of", self.config.bus.prefix);
+        jetstream.publish(subject, message.to_owned().into()).await.unwrap().await.unwrap();
+    }
+
     /// Puts any text on the work queue.
     pub async fn publish_raw_work(&self, subject: &str, message: &str) {
         let jetstream = async_nats::jetstream::new(self.raw_nats.clone());

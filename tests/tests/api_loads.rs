@@ -636,6 +636,28 @@ async fn where_the_bus_was_lost_with_all_it_held_its_watchers_hear_of_what_comes
     }
 }
 
+#[tokio::test]
+async fn an_event_that_cannot_be_read_keeps_nobody_from_hearing_those_behind_it() {
+    let bed = TestBed::new().await;
+    let server = bed.start_server().await;
+    bed.put("rows.csv", source(10));
+    let id = start_paystats(&server, "rows.csv").await;
+    let load: LoadId = id["Load:".len()..].parse().unwrap();
+    let mut watch = watch(&server, &id, None).await;
+    let queued = next(&mut watch).await;
+    for message in ["nonsense", r#"{"type": "of_a_later_release", "rows": 7}"#, "{}"] {
+        bed.publish_raw_event(load, message).await;
+    }
+    let planning = LoadEvent::Planning { started_at_millis: 0, bytes_total: 10 };
+    bed.bus().publish_event(load, &planning).await.unwrap();
+    let told = next(&mut watch).await;
+    assert_eq!((&told["state"], seq(&told)), (&json!("PLANNING"), seq(&queued) + 4));
+    // Nor does it keep a server from starting, or from finding out what was.
+    let other = bed.start_server().await;
+    let after = async |seq: u64| next(&mut self::watch(&other, &id, Some(seq)).await).await;
+    assert_eq!(after(seq(&queued)).await, told);
+}
+
 /// The bus was away when it ended.
 #[tokio::test]
 async fn a_load_whose_end_nobody_told_has_ended_all_the_same() {

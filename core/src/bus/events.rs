@@ -11,6 +11,7 @@ use async_nats::jetstream::{
     stream::{self, DiscardPolicy},
 };
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use tracing::warn;
 
 use super::{Bus, BusError};
 use crate::load::{LoadEvent, LoadId, Numbered};
@@ -132,8 +133,13 @@ fn decode(message: async_nats::jetstream::Message) -> Result<(LoadId, Numbered),
     let failed = |error: &dyn std::fmt::Display| BusError::new("decoding an event", error);
     let info = message.info().map_err(|error| failed(&error))?;
     // `<prefix>.events.<load>.<part>`; the prefix is one token.
-    let load = message.subject.split('.').nth(2).unwrap_or_default();
-    let load = load.parse().map_err(|error: uuid::Error| failed(&error))?;
-    let event = serde_json::from_slice(&message.payload).map_err(|error| failed(&error))?;
+    let load = message.subject.split('.').nth(2).and_then(|load| load.parse().ok());
+    let event = serde_json::from_slice(&message.payload).unwrap_or_else(|error| {
+        // It must not keep those behind it from being heard.
+        warn!(subject = %message.subject, %error, "an event cannot be read");
+        LoadEvent::Unknown
+    });
+    // Where the subject names no load, it is of one that nobody knows.
+    let load = load.unwrap_or_else(LoadId::new);
     Ok((load, Numbered { seq: info.stream_sequence, at: info.published, event }))
 }

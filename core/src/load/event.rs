@@ -48,6 +48,9 @@ pub enum LoadEvent {
         /// Its last progress, the same that the store keeps.
         progress: Progress,
     },
+    /// Of a later release, or broken: it changes nothing.
+    #[serde(other)]
+    Unknown,
 }
 
 impl LoadEvent {
@@ -62,6 +65,7 @@ impl LoadEvent {
             Self::RollingUp => "rolling_up".to_owned(),
             Self::Reverting { .. } => "reverting".to_owned(),
             Self::Finished { .. } => "finished".to_owned(),
+            Self::Unknown => "unknown".to_owned(),
         }
     }
 }

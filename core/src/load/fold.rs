@@ -48,6 +48,7 @@ impl ProgressFold {
                 may && self.stop(progress)
             }
             LoadEvent::Finished { progress } => !self.now.state.is_final() && self.stop(progress),
+            LoadEvent::Unknown => false,
         };
         if changed {
             self.now.seq = *seq;

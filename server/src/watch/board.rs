@@ -42,6 +42,9 @@ impl Board {
     /// Takes an event in, and gives the progress of its load, if it has changed that.
     pub fn apply(&mut self, id: LoadId, event: &Numbered) -> Option<Arc<Progress>> {
         self.heard = self.heard.max(event.seq);
+        if event.event == LoadEvent::Unknown {
+            return None;
+        }
         if let Some(&end) = self.ended.get(&id) {
             if event.seq <= end || !matches!(event.event, LoadEvent::Reverting { .. }) {
                 return None;
