@@ -1,0 +1,81 @@
+/** The frame of every page: where one can go, whether the connection stands, and what has just changed. */
+import { lazy, Suspense } from "react";
+import { Link, Route, Switch } from "wouter";
+import { useConnection } from "./api/connection";
+import { AskPage } from "./ask/AskPage";
+import { LiveProvider, Notes } from "./live/Live";
+import { LOCALES, type Locale, useLocale, useMessages } from "./locale";
+import { ThemeSwitch } from "./ui/ThemeSwitch";
+import { words } from "./words";
+
+const LoadsPage = lazy(() => import("./load/LoadsPage"));
+
+export function App() {
+  const say = useMessages(words);
+  return (
+    <LiveProvider>
+      <a className="skip" href="#main">
+        {say.skip}
+      </a>
+      <header className="bar">
+        <Link className="wordmark" href="/">
+          <img src="/favicon.svg" alt="" width="26" height="26" />
+          paystats
+        </Link>
+        <nav aria-label={say.pages}>
+          <Link href="/" className={(active) => (active ? "tab current" : "tab")}>
+            {say.ask}
+          </Link>
+          <Link href="/loads" className={(active) => (active ? "tab current" : "tab")}>
+            {say.loads}
+          </Link>
+          <a className="tab" href="/graphiql">
+            GraphiQL
+          </a>
+        </nav>
+        <Language />
+        <ThemeSwitch />
+      </header>
+      <Connection />
+      <main id="main" tabIndex={-1}>
+        <Suspense fallback={<p className="hint">{say.opening}</p>}>
+          <Switch>
+            <Route path="/" component={AskPage} />
+            <Route path="/loads/:number?" component={LoadsPage} />
+            <Route>
+              <section className="empty">
+                <h1>{say.nothingHere}</h1>
+                <Link href="/">{say.toStart}</Link>
+              </section>
+            </Route>
+          </Switch>
+        </Suspense>
+      </main>
+      <Notes />
+    </LiveProvider>
+  );
+}
+
+function Connection() {
+  const say = useMessages(words);
+  const state = useConnection();
+  return (
+    <div role="status" className="connection" data-state={state}>
+      {state === "lost" && say.connectionLost}
+    </div>
+  );
+}
+
+function Language() {
+  const say = useMessages(words);
+  const { locale, setLocale } = useLocale();
+  return (
+    <select aria-label={say.language} value={locale} onChange={(event) => setLocale(event.target.value as Locale)}>
+      {Object.entries(LOCALES).map(([tag, name]) => (
+        <option key={tag} value={tag} lang={tag}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}

@@ -1,0 +1,4 @@
+/** Statistics. */
+export function AskPage() {
+  return <h1>Statistics</h1>;
+}

@@ -1,0 +1,147 @@
+/** What happens while one looks: loads on their way, and numbers that change. */
+import { useApolloClient, useSubscription } from "@apollo/client/react";
+import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Link } from "wouter";
+import { onReturn } from "../api/connection";
+import { graphql, readFragment } from "../gql";
+import type { WatchLoadsSubscription } from "../gql/graphql";
+import { useFormat, useMessages } from "../locale";
+import { minus } from "../locale/decimal";
+import { LOAD_PROGRESS, LOAD_STATE, WATCH_LOADS, WATCH_TOTAL } from "./loads";
+import { words } from "./words";
+
+type Told = WatchLoadsSubscription["loads"];
+
+/** What a load has done to the numbers, or an edit. */
+interface Note {
+  key: string;
+  text: string;
+  load?: number;
+}
+
+interface Live {
+  notes: Note[];
+  dismiss(key: string): void;
+  /** Grows with each load that was not known before: lists of loads ask anew. */
+  newLoads: number;
+}
+
+const LiveContext = createContext<Live>({ notes: [], dismiss: () => {}, newLoads: 0 });
+export const useLive = () => use(LiveContext);
+
+const TOTAL_NOW = graphql(`
+  query TotalNow {
+    total { amount count }
+  }
+`);
+
+/** Notes that are kept on the page; older ones go. */
+const MOST_NOTES = 3;
+
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const client = useApolloClient();
+  const say = useMessages(words);
+  const format = useFormat();
+  const [notes, setNotes] = useState<Note[]>([]);
+  const [newLoads, setNewLoads] = useState(0);
+  const known = useRef(new Set<string>());
+
+  const add = useCallback((note: Note) => {
+    setNotes((notes) => [note, ...notes.filter(({ key }) => key !== note.key)].slice(0, MOST_NOTES));
+  }, []);
+  const dismiss = useCallback((key: string) => setNotes((notes) => notes.filter((note) => note.key !== key)), []);
+  const askAnew = useCallback(() => {
+    // Who is not there any more has no use for an error; who is shows it.
+    client.refetchQueries({ include: "active" }).catch(() => {});
+  }, [client]);
+
+  const loadEnded = useCallback(
+    (told: Told) => {
+      const { number, source, dryRun, entity } = told.load;
+      const { rowsInserted, rowsUpdated, rowsRejected } = readFragment(LOAD_PROGRESS, told);
+      if (told.state === "FAILED") {
+        add({ key: told.load.id, load: number, text: say.failed(number, source, told.error ?? "") });
+      } else if (told.state === "SUCCEEDED" && !dryRun) {
+        const [inserted, updated, rejected] = [rowsInserted, rowsUpdated, rowsRejected].map(format.count);
+        add({ key: told.load.id, load: number, text: say.loaded(number, source, `${inserted}`, `${updated}`, `${rejected}`) });
+      } else if (told.state === "UNDONE") {
+        add({ key: told.load.id, load: number, text: say.undone(number, source) });
+      }
+      // Postal codes change the map, and the total of nothing.
+      if (entity === "POSTAL_CODES" && !dryRun) {
+        askAnew();
+      }
+    },
+    [add, askAnew, format, say],
+  );
+
+  useSubscription(WATCH_LOADS, {
+    onData({ data: { data } }) {
+      if (!data) {
+        return;
+      }
+      const told = data.loads;
+      const { id } = told.load;
+      if (!known.current.has(id)) {
+        known.current.add(id);
+        setNewLoads((count) => count + 1);
+      }
+      client.cache.writeFragment({
+        id: client.cache.identify({ __typename: "Load", id }),
+        fragment: LOAD_STATE,
+        fragmentName: "LoadState",
+        data: { __typename: "Load", id, state: told.state, error: told.error ?? null, progress: told } as never,
+      });
+      loadEnded(told);
+    },
+  });
+
+  const before = useRef<{ amount: string; count: number } | undefined>(undefined);
+  const lookAgain = useCallback(async () => {
+    const { data } = await client.query({ query: TOTAL_NOW, fetchPolicy: "network-only" });
+    before.current = data?.total;
+  }, [client]);
+  useEffect(() => void lookAgain().catch(() => {}), [lookAgain]);
+  useSubscription(WATCH_TOTAL, {
+    onData({ data: { data } }) {
+      const now = data?.totalChanged;
+      if (now) {
+        const [amount, count] = before.current ? [minus(now.amount, before.current.amount), now.count - before.current.count] : ["0", 0];
+        before.current = now;
+        add({ key: "total", text: say.totalChanged(format.difference(amount), format.count(Math.abs(count)), Math.sign(count)) });
+        askAnew();
+      }
+    },
+  });
+
+  // What the total came to while the connection was lost is not told afterwards.
+  useEffect(
+    () =>
+      onReturn(() => {
+        askAnew();
+        lookAgain().catch(() => {});
+      }),
+    [askAnew, lookAgain],
+  );
+
+  const live = useMemo(() => ({ notes, dismiss, newLoads }), [notes, dismiss, newLoads]);
+  return <LiveContext value={live}>{children}</LiveContext>;
+}
+
+export function Notes() {
+  const say = useMessages(words);
+  const { notes, dismiss } = useLive();
+  return (
+    <div className="notes" role="status">
+      {notes.map(({ key, text, load }) => (
+        <div className="note" key={key}>
+          <p>{text}</p>
+          {load !== undefined && <Link href={`/loads/${load}`}>{say.show}</Link>}
+          <button type="button" className="plain" aria-label={say.dismiss} onClick={() => dismiss(key)}>
+            ×
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,81 @@
+/** Numbers, money and time as a language and region write them. */
+
+type Exact = Intl.StringNumericLiteral;
+
+export interface Format {
+  /** Money, exact to the cent: the decimal is never a float on its way. */
+  amount(decimal: string): string;
+  /** The same with a sign in front. */
+  difference(decimal: string): string;
+  /** Money in few characters, such as `1.3B €`. */
+  shortAmount(amount: number): string;
+  count(count: number): string;
+  shortCount(count: number): string;
+  /** `0.1` as `10%`. */
+  percent(ratio: number): string;
+  /** The same with a sign in front. */
+  change(ratio: number): string;
+  /** `2015-01` as `January 2015`. */
+  month(month: string): string;
+  /** The same in few characters, such as `Jan 2015`. */
+  shortMonth(month: string): string;
+  bytes(bytes: number): string;
+  /** Seconds as `2 min 5 s`, rounded to what matters. */
+  duration(seconds: number): string;
+  dateTime(iso: string): string;
+  list(items: string[]): string;
+}
+
+export function makeFormat(locale: string, currency: string): Format {
+  const money = { style: "currency", currency } as const;
+  const amount = new Intl.NumberFormat(locale, money);
+  const difference = new Intl.NumberFormat(locale, { ...money, signDisplay: "exceptZero" });
+  const shortAmount = new Intl.NumberFormat(locale, { ...money, notation: "compact", maximumSignificantDigits: 3 });
+  const count = new Intl.NumberFormat(locale);
+  const shortCount = new Intl.NumberFormat(locale, { notation: "compact", maximumSignificantDigits: 3 });
+  const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+  const change = new Intl.NumberFormat(locale, {
+    style: "percent",
+    maximumFractionDigits: 1,
+    signDisplay: "exceptZero",
+  });
+  const inUtc = { timeZone: "UTC" } as const;
+  const month = new Intl.DateTimeFormat(locale, { month: "long", year: "numeric", ...inUtc });
+  const shortMonth = new Intl.DateTimeFormat(locale, { month: "short", year: "numeric", ...inUtc });
+  const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+  const list = new Intl.ListFormat(locale, { type: "conjunction" });
+  const unit = (unit: string, maximumFractionDigits: number) =>
+    new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits });
+  const sizes = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"].map((name, index) => unit(name, index && 1));
+  const [second, minute, hour] = ["second", "minute", "hour"].map((name) => unit(name, 0)) as [
+    Intl.NumberFormat,
+    Intl.NumberFormat,
+    Intl.NumberFormat,
+  ];
+  return {
+    amount: (decimal) => amount.format(decimal as Exact),
+    difference: (decimal) => difference.format(decimal as Exact),
+    shortAmount: (value) => shortAmount.format(value),
+    count: (value) => count.format(value),
+    shortCount: (value) => shortCount.format(value),
+    percent: (ratio) => percent.format(ratio),
+    change: (ratio) => change.format(ratio),
+    month: (text) => month.format(new Date(`${text}-01`)),
+    shortMonth: (text) => shortMonth.format(new Date(`${text}-01`)),
+    bytes(bytes) {
+      const size = Math.min(sizes.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+      return sizes[size]?.format(bytes / 1000 ** size) ?? "";
+    },
+    duration(seconds) {
+      const whole = Math.round(seconds);
+      if (whole < 60) {
+        return second.format(whole);
+      }
+      return whole < 3_600
+        ? `${minute.format(Math.floor(whole / 60))} ${second.format(whole % 60)}`
+        : `${hour.format(Math.floor(whole / 3_600))} ${minute.format(Math.floor((whole % 3_600) / 60))}`;
+    },
+    dateTime: (iso) => dateTime.format(new Date(iso)),
+    list: (items) => list.format(items),
+  };
+}
