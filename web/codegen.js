@@ -25,7 +25,10 @@ const documents = [];
 for (const name of sources) {
   const location = join(root, name);
   const text = await readFile(location, "utf8");
-  const plucked = await gqlPluckFromCodeString(location, text, { globalGqlIdentifierName: "graphql", skipIndent: true });
+  const plucked = await gqlPluckFromCodeString(location, text, {
+    globalGqlIdentifierName: "graphql",
+    skipIndent: true,
+  });
   documents.push(...plucked.map(({ body }) => ({ location, rawSDL: body, document: parse(body) })));
 }
 

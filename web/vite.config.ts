@@ -26,6 +26,7 @@ export default defineConfig({
     // Monaco is one big chunk, asked for by GraphiQL alone.
     chunkSizeWarningLimit: 3000,
   },
+  worker: { format: "es" },
   optimizeDeps: {
     // These import workers by `?worker`, which the dev server's pre-bundling does not understand.
     exclude: ["graphiql/setup-workers/vite", "@graphiql/react/setup-workers/vite"],

@@ -10,9 +10,12 @@ const en = {
   opening: "Opening…",
   nothingHere: "There is nothing at this address",
   toStart: "To the statistics",
-  connectionLost: "The connection to the server is lost. It is tried again by itself; nothing of what happens is missed.",
+  connectionLost:
+    "The connection to the server is lost. It is tried again by itself; nothing of what happens is missed.",
   tryAgain: "Try again",
   notAsked: "This could not be read.",
+  table: "Table",
+  exportAs: (title: string, format: string) => `${title}: save as ${format}`,
 };
 
 const es: typeof en = {
@@ -26,9 +29,12 @@ const es: typeof en = {
   opening: "Abriendo…",
   nothingHere: "No hay nada en esta dirección",
   toStart: "A las estadísticas",
-  connectionLost: "Se ha perdido la conexión con el servidor. Se reintenta automáticamente; no se pierde nada de lo que ocurra.",
+  connectionLost:
+    "Se ha perdido la conexión con el servidor. Se reintenta automáticamente; no se pierde nada de lo que ocurra.",
   tryAgain: "Reintentar",
   notAsked: "No se ha podido leer.",
+  table: "Tabla",
+  exportAs: (title, format) => `${title}: guardar como ${format}`,
 };
 
 export const words = { en, es };

@@ -1,4 +1,110 @@
-/** Statistics. */
+/** How much was paid, where, when and by whom: one filter, and what it comes to. */
+import { NetworkStatus } from "@apollo/client";
+import { useQuery } from "@apollo/client/react";
+import { useState } from "react";
+import { Link } from "wouter";
+import { graphql } from "../gql";
+import { useMessages } from "../locale";
+import { Problem } from "../ui/Problem";
+import { AgeAndGender } from "./AgeAndGender";
+import "./ask.css";
+import { FilterBar } from "./FilterBar";
+import { always, statsFilter } from "./filter";
+import { MapCard } from "./MapCard";
+import { type MonthRange, rangeBefore } from "./months";
+import { OnePostalCode } from "./OnePostalCode";
+import { Ranking } from "./Ranking";
+import { SeriesByGender } from "./SeriesByGender";
+import { Totals } from "./Totals";
+import { useFilter } from "./use-filter";
+import { words } from "./words";
+
+const ALL_MONTHS = graphql(`
+  query AllMonths {
+    timeSeries { points { period } }
+    postalCodes(first: 1) { totalCount }
+  }
+`);
+
+const ASK = graphql(`
+  query Ask(
+    $filter: StatsFilter!
+    $always: StatsFilter!
+    $compared: Boolean!
+    $months: MonthRangeInput!
+    $against: MonthRangeInput!
+    $top: Int!
+  ) {
+    ...Totals
+    ...SeriesByGender
+    ...AgeAndGender
+    ...Ranking
+  }
+`);
+
+const FIRST_RANKS = 10;
+const MORE_RANKS = 40;
+
 export function AskPage() {
-  return <h1>Statistics</h1>;
+  const say = useMessages(words);
+  const { data, error, refetch } = useQuery(ALL_MONTHS);
+  const points = data?.timeSeries.flatMap(({ points }) => points) ?? [];
+  const [first, last] = [points[0]?.period, points.at(-1)?.period];
+  return (
+    <>
+      <div className="title">
+        <h1>{say.title}</h1>
+        <p className="hint">{say.intro}</p>
+      </div>
+      {error && <Problem error={error} retry={() => refetch()} />}
+      {first && last ? (
+        <Statistics whole={{ from: first, to: last }} />
+      ) : data ? (
+        <section className="card empty">
+          <h2>{say.empty}</h2>
+          <p>{say.emptyHelp}</p>
+          <Link className="button primary" href="/loads">
+            {say.toLoads}
+          </Link>
+        </section>
+      ) : (
+        !error && <p className="hint">{say.reading}</p>
+      )}
+    </>
+  );
+}
+
+function Statistics({ whole }: { whole: MonthRange }) {
+  const { filter } = useFilter();
+  const [top, setTop] = useState(FIRST_RANKS);
+  const months = { from: filter.from ?? whole.from, to: filter.to ?? whole.to };
+  const before = filter.from || filter.to ? rangeBefore(months) : undefined;
+  const { data, previousData, error, refetch, networkStatus } = useQuery(ASK, {
+    variables: {
+      filter: statsFilter(filter),
+      always: statsFilter(always(filter)),
+      compared: before !== undefined,
+      months,
+      against: before ?? months,
+      top,
+    },
+  });
+  // What was asked last stays until the next answer is there.
+  const shown = data ?? previousData;
+  const busy = networkStatus === NetworkStatus.setVariables || networkStatus === NetworkStatus.loading;
+  const [code] = filter.codes;
+  return (
+    <>
+      <FilterBar whole={whole} />
+      {error && <Problem error={error} retry={() => refetch()} />}
+      <div className="statistics">
+        {filter.codes.length === 1 && code && <OnePostalCode code={code} />}
+        <Totals data={shown} busy={busy} against={before} />
+        <MapCard />
+        <SeriesByGender data={shown} busy={busy} />
+        <AgeAndGender data={shown} busy={busy} />
+        <Ranking data={shown} busy={busy} top={top} more={() => setTop(top + MORE_RANKS)} />
+      </div>
+    </>
+  );
 }

@@ -63,7 +63,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         add({ key: told.load.id, load: number, text: say.failed(number, source, told.error ?? "") });
       } else if (told.state === "SUCCEEDED" && !dryRun) {
         const [inserted, updated, rejected] = [rowsInserted, rowsUpdated, rowsRejected].map(format.count);
-        add({ key: told.load.id, load: number, text: say.loaded(number, source, `${inserted}`, `${updated}`, `${rejected}`) });
+        add({
+          key: told.load.id,
+          load: number,
+          text: say.loaded(number, source, `${inserted}`, `${updated}`, `${rejected}`),
+        });
       } else if (told.state === "UNDONE") {
         add({ key: told.load.id, load: number, text: say.undone(number, source) });
       }
@@ -106,9 +110,14 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     onData({ data: { data } }) {
       const now = data?.totalChanged;
       if (now) {
-        const [amount, count] = before.current ? [minus(now.amount, before.current.amount), now.count - before.current.count] : ["0", 0];
+        const [amount, count] = before.current
+          ? [minus(now.amount, before.current.amount), now.count - before.current.count]
+          : ["0", 0];
         before.current = now;
-        add({ key: "total", text: say.totalChanged(format.difference(amount), format.count(Math.abs(count)), Math.sign(count)) });
+        add({
+          key: "total",
+          text: say.totalChanged(format.difference(amount), format.count(Math.abs(count)), Math.sign(count)),
+        });
         askAnew();
       }
     },

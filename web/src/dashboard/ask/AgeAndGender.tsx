@@ -1,0 +1,164 @@
+import { Bar, BarChart, CartesianGrid, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
+import { type FragmentType, graphql, readFragment } from "../gql";
+import type { Gender } from "../gql/graphql";
+import { useFormat, useMessages } from "../locale";
+import { Card } from "../ui/Card";
+import { downloadCsv } from "../ui/download";
+import { downloadChart, resolved } from "../ui/picture";
+import { AGES, GENDERS, toggled } from "./filter";
+import { useFilter } from "./use-filter";
+import { Values } from "./Values";
+import { words } from "./words";
+
+const AGE_AND_GENDER = graphql(`
+  fragment AgeAndGender on Query {
+    byAgeAndGender(filter: $filter) { age gender total { amount count } }
+  }
+`);
+
+interface AgeAndGenderProps {
+  data: FragmentType<typeof AGE_AND_GENDER> | undefined;
+  busy: boolean;
+}
+
+/** A pyramid: women to the left, men to the right, the oldest at the top. */
+export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
+  const say = useMessages(words);
+  const format = useFormat();
+  const { filter, change } = useFilter();
+  const totals = readFragment(AGE_AND_GENDER, data)?.byAgeAndGender ?? [];
+  const rows = AGES.toReversed().map((age) => {
+    const of = (gender: Gender) => totals.find((row) => row.age === age && row.gender === gender)?.total;
+    return {
+      age,
+      exact: { F: of("F"), M: of("M") },
+      F: -Number(of("F")?.amount ?? 0),
+      M: Number(of("M")?.amount ?? 0),
+    };
+  });
+  type Row = (typeof rows)[number];
+  const legend = GENDERS.map((gender) => ({
+    gender,
+    name: say.genders[gender],
+    variable: `--${gender.toLowerCase()}`,
+  }));
+  return (
+    <Card
+      title={say.pyramid}
+      className="pyramid"
+      busy={busy}
+      exports={[
+        {
+          name: "CSV",
+          run: () =>
+            downloadCsv(
+              "paystats-by-age-and-gender",
+              ["age", "gender", "amount", "count"],
+              totals.map(({ age, gender, total }) => [age, gender, total.amount, total.count]),
+            ),
+        },
+        {
+          name: "PNG",
+          run: (card) =>
+            downloadChart(
+              "paystats-by-age-and-gender",
+              card,
+              say.pyramid,
+              legend.map(({ name, variable }) => ({ text: name, colour: resolved(variable) })),
+            ),
+        },
+      ]}
+      table={
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{say.age}</th>
+              {legend.map(({ gender, name }) => (
+                <th scope="col" className="number" key={gender}>
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ age, exact }) => (
+              <tr key={age}>
+                <th scope="row">{say.ages[age]}</th>
+                {GENDERS.map((gender) => (
+                  <td className="number" key={gender}>
+                    {format.amount(exact[gender]?.amount ?? "0")}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      }
+    >
+      <ul className="keys">
+        {legend.map(({ gender, name }) => (
+          <li key={gender} className={`key ${gender}`}>
+            {name}
+          </li>
+        ))}
+      </ul>
+      <div className="chart">
+        <ResponsiveContainer width="100%" height="100%" minHeight={240}>
+          <BarChart
+            data={rows}
+            layout="vertical"
+            stackOffset="sign"
+            margin={{ top: 8, right: 16, bottom: 0, left: 0 }}
+            title={say.pyramid}
+          >
+            <CartesianGrid horizontal={false} stroke="var(--line)" />
+            <XAxis
+              type="number"
+              tickFormatter={(value: number) => format.shortAmount(Math.abs(value))}
+              stroke="var(--soft)"
+              tick={{ fill: "var(--soft)", fontSize: 12 }}
+            />
+            <YAxis
+              type="category"
+              dataKey="age"
+              width={92}
+              tickFormatter={(age: Row["age"]) => say.ages[age]}
+              stroke="var(--soft)"
+              tick={{ fill: "var(--soft)", fontSize: 12 }}
+            />
+            <ReferenceLine x={0} stroke="var(--soft)" />
+            <Tooltip
+              isAnimationActive={false}
+              cursor={{ fill: "var(--line)", opacity: 0.5 }}
+              content={({ active, payload }) => {
+                const row = payload?.[0]?.payload as Row | undefined;
+                return active && row ? (
+                  <Values
+                    title={say.ages[row.age]}
+                    values={legend.map(({ gender, name }) => ({
+                      key: gender,
+                      name,
+                      text: format.amount(row.exact[gender]?.amount ?? "0"),
+                    }))}
+                  />
+                ) : null;
+              }}
+            />
+            {legend.map(({ gender, name, variable }) => (
+              <Bar
+                key={gender}
+                dataKey={gender}
+                name={name}
+                stackId="people"
+                fill={`var(${variable})`}
+                isAnimationActive={false}
+                cursor="pointer"
+                onClick={({ payload }) => change({ ages: toggled(filter.ages, (payload as Row).age) })}
+              />
+            ))}
+          </BarChart>
+        </ResponsiveContainer>
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,346 @@
+/** The map itself, by MapLibre GL. */
+import {
+  type ExpressionSpecification,
+  type GeoJSONSource,
+  type MapLayerMouseEvent,
+  Map as MapLibre,
+  type StyleSpecification,
+  setWorkerUrl,
+} from "maplibre-gl";
+import "maplibre-gl/dist/maplibre-gl.css";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import { type PointerEvent, type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
+import { useSearchParams } from "wouter";
+import { useFormat, useMessages } from "../locale";
+import { type Settings, useSettings } from "../settings";
+import { boxAround, type Choropleth, type Properties } from "./choropleth";
+import type { BBox, Position } from "./filter";
+import { noneColour } from "./scale";
+import { useFilter } from "./use-filter";
+import { Values } from "./Values";
+import { words } from "./words";
+
+setWorkerUrl(workerUrl);
+
+export interface MapHandle {
+  canvas(): HTMLCanvasElement | undefined;
+  bounds(): BBox | undefined;
+  zoomIn(): void;
+  zoomOut(): void;
+  fit(): void;
+}
+
+interface PostalCodeMapProps {
+  ref: Ref<MapHandle>;
+  choropleth: Choropleth | undefined;
+  /** Of classes, from the least. */
+  colours: string[];
+  dark: boolean;
+  /** Whether the pointer draws an area. */
+  drawing: boolean;
+  /** A postal code was clicked on; `adds` where a key was held down. */
+  onChoose(code: string, adds: boolean): void;
+  /** An area was drawn, or given up. */
+  onDrawn(area: Position[] | undefined): void;
+  onMoved(box: BBox): void;
+}
+
+interface Hovered {
+  x: number;
+  y: number;
+  area: Properties;
+}
+
+const AREAS = "areas";
+const DRAWN = "drawn";
+/** Most corners of an area that is drawn by hand: it stands in the URL. */
+const MOST_CORNERS = 80;
+const LEAST_STEP_PX = 6;
+
+export default function PostalCodeMap(props: PostalCodeMapProps) {
+  const { ref, choropleth, colours, dark, drawing } = props;
+  const say = useMessages(words);
+  const format = useFormat();
+  const { baseMap } = useSettings();
+  const { filter } = useFilter();
+  const [params, setParams] = useSearchParams();
+  const frame = useRef<HTMLDivElement>(null);
+  const [map, setMap] = useState<MapLibre>();
+  const [failed, setFailed] = useState<unknown>();
+  const [hovered, setHovered] = useState<Hovered>();
+  // Handlers of the map are set once and always mean the newest of these.
+  const now = useRef(props);
+  now.current = props;
+  const view = useRef(parseView(params.get("map")));
+  const hasView = useRef(view.current !== undefined);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the map is made once; what changes is handed to it below
+  useEffect(() => {
+    if (!frame.current) {
+      return;
+    }
+    let made: MapLibre;
+    try {
+      made = new MapLibre({
+        container: frame.current,
+        style: styleOf(baseMap),
+        attributionControl: baseMap ? { compact: true } : false,
+        canvasContextAttributes: { preserveDrawingBuffer: true },
+        dragRotate: false,
+        maxPitch: 0,
+        ...(view.current ?? { center: [0, 0], zoom: 1 }),
+      });
+    } catch (error) {
+      setFailed(error);
+      return;
+    }
+    made.touchZoomRotate.disableRotation();
+    made.on("load", () => {
+      addLayers(made);
+      setMap(made);
+    });
+    made.on("mousemove", AREAS, ({ point, features }: MapLayerMouseEvent) => {
+      const area = features?.[0]?.properties as Properties | undefined;
+      made.getCanvas().style.cursor = area ? "pointer" : "";
+      setHovered(area && { x: point.x, y: point.y, area });
+    });
+    made.on("mouseleave", AREAS, () => {
+      made.getCanvas().style.cursor = "";
+      setHovered(undefined);
+    });
+    made.on("click", AREAS, ({ features, originalEvent }: MapLayerMouseEvent) => {
+      const area = features?.[0]?.properties as Properties | undefined;
+      if (area && !now.current.drawing) {
+        const { ctrlKey, metaKey, shiftKey } = originalEvent;
+        now.current.onChoose(area.code, ctrlKey || metaKey || shiftKey);
+      }
+    });
+    made.on("moveend", ({ originalEvent, ours }: { originalEvent?: unknown; ours?: boolean }) => {
+      if (originalEvent || ours) {
+        hasView.current = true;
+        const { lng, lat } = made.getCenter();
+        const text = `${lng.toFixed(4)},${lat.toFixed(4)},${made.getZoom().toFixed(2)}`;
+        setParams(
+          (params) => {
+            const next = new URLSearchParams(params);
+            next.set("map", text);
+            return next;
+          },
+          { replace: true },
+        );
+        now.current.onMoved(boundsOf(made));
+      }
+    });
+    return () => made.remove();
+  }, []);
+
+  useEffect(() => {
+    if (map && choropleth) {
+      map.getSource<GeoJSONSource>(AREAS)?.setData(choropleth);
+      const box = boxAround(choropleth);
+      if (box && !hasView.current) {
+        map.fitBounds(box, { padding: 16, animate: false });
+      }
+    }
+  }, [map, choropleth]);
+
+  useEffect(() => {
+    if (map) {
+      const { codes } = filter;
+      const isChosen: ExpressionSpecification = ["in", ["get", "code"], ["literal", codes]];
+      const ofClass: ExpressionSpecification | string =
+        colours.length > 0
+          ? ([
+              "match",
+              ["coalesce", ["get", "class"], -1],
+              ...colours.flatMap((colour, index) => [index, colour]),
+              noneColour(dark),
+            ] as unknown as ExpressionSpecification)
+          : noneColour(dark);
+      const opacity = baseMap ? 0.75 : 1;
+      map.setPaintProperty(AREAS, "fill-color", ofClass);
+      map.setPaintProperty(
+        AREAS,
+        "fill-opacity",
+        codes.length > 0 ? ["case", isChosen, opacity, opacity * 0.35] : opacity,
+      );
+      map.setPaintProperty("borders", "line-color", dark ? "#0e1217" : "#ffffff");
+      map.setPaintProperty("chosen", "line-color", dark ? "#ffffff" : "#16202a");
+      map.setFilter("chosen", isChosen);
+      map.setPaintProperty("drawn", "line-color", dark ? "#ff8f85" : "#b3261e");
+      map.getSource<GeoJSONSource>(DRAWN)?.setData(outlineOf(filter.within, filter.bbox));
+    }
+  }, [map, colours, dark, filter, baseMap]);
+
+  // A postal code that is looked at alone comes into sight, wherever it was chosen.
+  const [only, ...others] = filter.codes;
+  useEffect(() => {
+    const feature = others.length === 0 && choropleth?.features.find(({ properties }) => properties.code === only);
+    const box = feature && boxAround({ ...(choropleth as Choropleth), features: [feature] });
+    if (map && box && !contains(boundsOf(map), box)) {
+      map.fitBounds(box, { padding: 60, maxZoom: 12 });
+    }
+  }, [map, choropleth, only, others.length]);
+
+  useImperativeHandle(
+    ref,
+    () => ({
+      canvas: () => map?.getCanvas(),
+      bounds: () => map && boundsOf(map),
+      zoomIn: () => map?.zoomIn({}, { ours: true }),
+      zoomOut: () => map?.zoomOut({}, { ours: true }),
+      fit() {
+        const box = now.current.choropleth && boxAround(now.current.choropleth);
+        if (box) {
+          map?.fitBounds(box, { padding: 16 }, { ours: true });
+        }
+      },
+    }),
+    [map],
+  );
+
+  if (failed) {
+    throw failed;
+  }
+  return (
+    <>
+      <div ref={frame} className="map-canvas" data-drawn={map !== undefined && choropleth !== undefined} />
+      {drawing && map && <Pencil map={map} onDrawn={props.onDrawn} />}
+      {hovered && !drawing && (
+        <div
+          className="hovered"
+          style={{ insetInlineStart: hovered.x, insetBlockStart: hovered.y }}
+          data-flipped={hovered.x > (frame.current?.clientWidth ?? 0) / 2}
+        >
+          <Values
+            title={hovered.area.code}
+            values={[
+              { key: "amount", name: say.amount, text: format.amount(hovered.area.amount) },
+              { key: "count", name: say.count, text: format.count(hovered.area.count) },
+              ...(hovered.area.share === null || hovered.area.share === undefined
+                ? []
+                : [{ key: "share", name: say.shareColumn, text: format.percent(hovered.area.share) }]),
+            ]}
+          />
+        </div>
+      )}
+    </>
+  );
+}
+
+/** Draws an area with the pointer held down. */
+function Pencil({ map, onDrawn }: { map: MapLibre; onDrawn: PostalCodeMapProps["onDrawn"] }) {
+  const [points, setPoints] = useState<[number, number][]>([]);
+  useEffect(() => {
+    const giveUp = (event: KeyboardEvent) => event.key === "Escape" && onDrawn(undefined);
+    addEventListener("keydown", giveUp);
+    return () => removeEventListener("keydown", giveUp);
+  }, [onDrawn]);
+  const at = ({ nativeEvent }: PointerEvent): [number, number] => [nativeEvent.offsetX, nativeEvent.offsetY];
+  const end = () => {
+    const step = Math.max(1, Math.ceil(points.length / MOST_CORNERS));
+    const corners = points.filter((_, index) => index % step === 0);
+    onDrawn(
+      corners.length < 3
+        ? undefined
+        : corners.map((point): Position => {
+            const { lng, lat } = map.unproject(point);
+            return [lng, lat];
+          }),
+    );
+  };
+  return (
+    <svg
+      className="pencil"
+      aria-hidden="true"
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        setPoints([at(event)]);
+      }}
+      onPointerMove={(event) => {
+        const last = points.at(-1);
+        const [x, y] = at(event);
+        if (last && Math.hypot(x - last[0], y - last[1]) >= LEAST_STEP_PX) {
+          setPoints([...points, [x, y]]);
+        }
+      }}
+      onPointerUp={end}
+      onPointerCancel={() => onDrawn(undefined)}
+    >
+      <polygon points={points.join(" ")} />
+    </svg>
+  );
+}
+
+function styleOf(baseMap: Settings["baseMap"]): StyleSpecification | string {
+  const empty: StyleSpecification = { version: 8, sources: {}, layers: [] };
+  if (!baseMap) {
+    return empty;
+  }
+  return baseMap.url.includes("{z}")
+    ? {
+        version: 8,
+        sources: {
+          base: { type: "raster", tiles: [baseMap.url], tileSize: 256, attribution: baseMap.attribution ?? undefined },
+        },
+        layers: [{ id: "base", type: "raster", source: "base" }],
+      }
+    : baseMap.url;
+}
+
+function addLayers(map: MapLibre) {
+  const nothing = { type: "FeatureCollection" as const, features: [] };
+  map.addSource(AREAS, { type: "geojson", data: nothing });
+  map.addSource(DRAWN, { type: "geojson", data: nothing });
+  map.addLayer({ id: AREAS, type: "fill", source: AREAS });
+  map.addLayer({ id: "borders", type: "line", source: AREAS, paint: { "line-width": 0.6 } });
+  map.addLayer({ id: "chosen", type: "line", source: AREAS, paint: { "line-width": 2.5 } });
+  map.addLayer({ id: "drawn", type: "line", source: DRAWN, paint: { "line-width": 2, "line-dasharray": [3, 2] } });
+}
+
+/** What of the map the page is narrowed to, as lines. */
+function outlineOf(within: Position[] | undefined, box: BBox | undefined): Choropleth {
+  const rings = [];
+  if (within) {
+    rings.push([...within, within[0] as Position]);
+  }
+  if (box) {
+    const [west, south, east, north] = box;
+    rings.push([
+      [west, south],
+      [east, south],
+      [east, north],
+      [west, north],
+      [west, south],
+    ]);
+  }
+  const features = rings.map((coordinates) => ({
+    type: "Feature",
+    properties: {},
+    geometry: { type: "LineString", coordinates },
+  }));
+  return { type: "FeatureCollection", features } as unknown as Choropleth;
+}
+
+function boundsOf(map: MapLibre): BBox {
+  const bounds = map.getBounds();
+  const within = (degrees: number, limit: number) => Math.min(limit, Math.max(-limit, degrees));
+  return [
+    within(bounds.getWest(), 180),
+    within(bounds.getSouth(), 90),
+    within(bounds.getEast(), 180),
+    within(bounds.getNorth(), 90),
+  ];
+}
+
+const contains = (outer: BBox, inner: BBox) =>
+  outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
+
+/** Longitude, latitude and zoom in the URL: who gets the link sees the same part of the map. */
+function parseView(text: string | null): { center: Position; zoom: number } | undefined {
+  const [lng, lat, zoom, ...more] = text?.split(",").map(Number) ?? [];
+  const known = [lng, lat, zoom].every((number) => number !== undefined && Number.isFinite(number));
+  return known && more.length === 0 && Math.abs(lng as number) <= 180 && Math.abs(lat as number) <= 85
+    ? { center: [lng as number, lat as number], zoom: Math.min(22, Math.max(0, zoom as number)) }
+    : undefined;
+}

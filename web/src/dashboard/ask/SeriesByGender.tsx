@@ -1,0 +1,220 @@
+import { useEffect, useRef, useState } from "react";
+import { Brush, CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
+import { type FragmentType, graphql, readFragment } from "../gql";
+import type { Gender } from "../gql/graphql";
+import { useFormat, useMessages } from "../locale";
+import { Card } from "../ui/Card";
+import { downloadCsv } from "../ui/download";
+import { downloadChart, resolved } from "../ui/picture";
+import { useFilter } from "./use-filter";
+import { Values } from "./Values";
+import { words } from "./words";
+
+const SERIES = graphql(`
+  fragment SeriesByGender on Query {
+    timeSeries(filter: $always, by: [GENDER]) {
+      gender
+      points { period total { amount count } }
+    }
+  }
+`);
+
+interface SeriesProps {
+  data: FragmentType<typeof SERIES> | undefined;
+  busy: boolean;
+}
+
+/** One month: the exact amounts for people, numbers for the picture. */
+interface Row {
+  period: string;
+  exact: Partial<Record<Gender, { amount: string; count: number }>>;
+  F?: number;
+  M?: number;
+}
+
+/** How long the strip has to rest before the page asks for the months under it. */
+const REST_MS = 250;
+
+/** All months, of which a strip below chooses those that everything on the page is about. */
+export function SeriesByGender({ data, busy }: SeriesProps) {
+  const say = useMessages(words);
+  const format = useFormat();
+  const { filter, change } = useFilter();
+  const series = readFragment(SERIES, data)?.timeSeries ?? [];
+  const rows = toRows(series);
+  const genders = series.flatMap(({ gender }) => gender ?? []);
+  const place = (month: string | undefined, otherwise: number) => {
+    const found = rows.findIndex(({ period }) => period === month);
+    return found < 0 ? otherwise : found;
+  };
+  const chosen = { startIndex: place(filter.from, 0), endIndex: place(filter.to, rows.length - 1) };
+  const [drawn, setDrawn] = useState(chosen);
+  const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
+  // Whoever else changes the months, such as the browser's Back, moves the strip.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the places alone matter
+  useEffect(() => setDrawn(chosen), [chosen.startIndex, chosen.endIndex, rows.length]);
+  useEffect(() => () => clearTimeout(resting.current), []);
+
+  const draw = ({ startIndex = 0, endIndex = rows.length - 1 }: { startIndex?: number; endIndex?: number }) => {
+    setDrawn({ startIndex, endIndex });
+    clearTimeout(resting.current);
+    resting.current = setTimeout(() => {
+      change({
+        from: startIndex === 0 ? undefined : rows[startIndex]?.period,
+        to: endIndex === rows.length - 1 ? undefined : rows[endIndex]?.period,
+      });
+    }, REST_MS);
+  };
+  const shown = rows.slice(chosen.startIndex, chosen.endIndex + 1);
+  const legend = genders.map((gender) => ({
+    gender,
+    name: say.genders[gender],
+    variable: `--${gender.toLowerCase()}`,
+  }));
+  return (
+    <Card
+      title={say.series}
+      className="series"
+      busy={busy}
+      exports={[
+        {
+          name: "CSV",
+          run: () =>
+            downloadCsv(
+              "paystats-by-month",
+              ["month", "gender", "amount", "count"],
+              shown.flatMap(({ period, exact }) =>
+                genders.map((gender) => [period, gender, exact[gender]?.amount, exact[gender]?.count]),
+              ),
+            ),
+        },
+        {
+          name: "PNG",
+          run: (card) =>
+            downloadChart(
+              "paystats-by-month",
+              card,
+              say.series,
+              legend.map(({ name, variable }) => ({ text: name, colour: resolved(variable) })),
+            ),
+        },
+      ]}
+      table={
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{say.month}</th>
+              {legend.map(({ gender, name }) => (
+                <th scope="col" className="number" key={gender}>
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(({ period, exact }) => (
+              <tr key={period}>
+                <th scope="row">{format.month(period)}</th>
+                {genders.map((gender) => (
+                  <td className="number" key={gender}>
+                    {format.amount(exact[gender]?.amount ?? "0")}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      }
+    >
+      <ul className="keys">
+        {legend.map(({ gender, name }) => (
+          <li key={gender} className={`key ${gender}`}>
+            {name}
+          </li>
+        ))}
+      </ul>
+      <div className="chart">
+        <ResponsiveContainer width="100%" height="100%" minHeight={240}>
+          <LineChart data={rows} margin={{ top: 8, right: 16, bottom: 0, left: 0 }} title={say.series}>
+            <CartesianGrid vertical={false} stroke="var(--line)" />
+            <XAxis
+              dataKey="period"
+              tickFormatter={format.shortMonth}
+              minTickGap={32}
+              stroke="var(--soft)"
+              tick={{ fill: "var(--soft)", fontSize: 12 }}
+            />
+            <YAxis
+              width={64}
+              tickFormatter={format.shortAmount}
+              stroke="var(--soft)"
+              tick={{ fill: "var(--soft)", fontSize: 12 }}
+            />
+            <Tooltip
+              isAnimationActive={false}
+              content={({ active, payload }) => {
+                const row = payload?.[0]?.payload as Row | undefined;
+                return active && row ? (
+                  <Values
+                    title={format.month(row.period)}
+                    values={legend.map(({ gender, name }) => ({
+                      key: gender,
+                      name,
+                      text: format.amount(row.exact[gender]?.amount ?? "0"),
+                    }))}
+                  />
+                ) : null;
+              }}
+            />
+            {legend.map(({ gender, name, variable }) => (
+              <Line
+                key={gender}
+                dataKey={gender}
+                name={name}
+                stroke={`var(${variable})`}
+                strokeWidth={2}
+                strokeDasharray={gender === "M" ? "7 3" : undefined}
+                dot={shown.length <= 24 ? { r: 3, strokeDasharray: "" } : false}
+                isAnimationActive={false}
+              />
+            ))}
+            {rows.length > 1 && (
+              <Brush
+                dataKey="period"
+                {...drawn}
+                onChange={draw}
+                tickFormatter={format.shortMonth}
+                height={32}
+                travellerWidth={12}
+                stroke="var(--control)"
+                fill="var(--page)"
+                ariaLabel={say.seriesHelp}
+              />
+            )}
+          </LineChart>
+        </ResponsiveContainer>
+      </div>
+      {rows.length > 1 && <p className="hint">{say.seriesHelp}</p>}
+    </Card>
+  );
+}
+
+interface Series {
+  gender?: Gender | null;
+  points: { period: string; total: { amount: string; count: number } }[];
+}
+
+function toRows(series: Series[]): Row[] {
+  const rows = new Map<string, Row>();
+  for (const { gender, points } of series) {
+    for (const { period, total } of points) {
+      const row = rows.get(period) ?? { period, exact: {} };
+      if (gender) {
+        row.exact[gender] = total;
+        row[gender] = Number(total.amount);
+      }
+      rows.set(period, row);
+    }
+  }
+  return [...rows.values()];
+}

@@ -1,0 +1,59 @@
+import { type FragmentType, graphql, readFragment } from "../gql";
+import { useFormat, useMessages } from "../locale";
+import type { MonthRange } from "./months";
+import { words } from "./words";
+
+const TOTALS = graphql(`
+  fragment Totals on Query {
+    total(filter: $filter) { amount count }
+    compare(filter: $always, months: $months, against: $against) @include(if: $compared) {
+      whole { against { amount } difference ratio }
+    }
+  }
+`);
+
+interface TotalsProps {
+  data: FragmentType<typeof TOTALS> | undefined;
+  busy: boolean;
+  /** The months that come before those that are shown. */
+  against: MonthRange | undefined;
+}
+
+/** The total, and what it is more or less than that of as many months before. */
+export function Totals({ data, busy, against }: TotalsProps) {
+  const say = useMessages(words);
+  const format = useFormat();
+  const answer = readFragment(TOTALS, data);
+  const whole = answer?.compare?.whole;
+  return (
+    <section className="card totals" aria-label={say.total} aria-busy={busy}>
+      <p className="headline">
+        <span className="label">{say.total}</span>
+        <output className="amount">{answer ? format.amount(answer.total.amount) : "…"}</output>
+        <span className="label">{answer && say.paystats(format.count(answer.total.count))}</span>
+      </p>
+      {!against && <p className="hint">{say.chooseMonths}</p>}
+      {against && whole && (
+        <p className="difference">
+          <strong>
+            {whole.ratio === null || whole.ratio === undefined
+              ? ""
+              : `${arrow(whole.ratio)} ${format.change(whole.ratio)} `}
+          </strong>
+          {format.difference(whole.difference)}{" "}
+          <span className="label">
+            {Number(whole.against.amount) === 0
+              ? say.noBefore
+              : say.before(
+                  against.from === against.to
+                    ? format.month(against.from)
+                    : `${format.shortMonth(against.from)} – ${format.shortMonth(against.to)}`,
+                )}
+          </span>
+        </p>
+      )}
+    </section>
+  );
+}
+
+const arrow = (ratio: number) => (ratio > 0 ? "▲" : ratio < 0 ? "▼" : "＝");
