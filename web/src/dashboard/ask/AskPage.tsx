@@ -9,7 +9,7 @@ import { Problem } from "../ui/Problem";
 import { AgeAndGender } from "./AgeAndGender";
 import "./ask.css";
 import { FilterBar } from "./FilterBar";
-import { always, statsFilter } from "./filter";
+import { always, among, statsFilter } from "./filter";
 import { MapCard } from "./MapCard";
 import { type MonthRange, rangeBefore } from "./months";
 import { OnePostalCode } from "./OnePostalCode";
@@ -30,6 +30,7 @@ const ASK = graphql(`
   query Ask(
     $filter: StatsFilter!
     $always: StatsFilter!
+    $among: StatsFilter!
     $compared: Boolean!
     $months: MonthRangeInput!
     $against: MonthRangeInput!
@@ -83,6 +84,7 @@ function Statistics({ whole }: { whole: MonthRange }) {
     variables: {
       filter: statsFilter(filter),
       always: statsFilter(always(filter)),
+      among: statsFilter(among(filter)),
       compared: before !== undefined,
       months,
       against: before ?? months,
@@ -97,9 +99,9 @@ function Statistics({ whole }: { whole: MonthRange }) {
     <>
       <FilterBar whole={whole} />
       {error && <Problem error={error} retry={() => refetch()} />}
+      {filter.codes.length === 1 && code && <OnePostalCode code={code} />}
+      <Totals data={shown} busy={busy} against={before} />
       <div className="statistics">
-        {filter.codes.length === 1 && code && <OnePostalCode code={code} />}
-        <Totals data={shown} busy={busy} against={before} />
         <MapCard />
         <SeriesByGender data={shown} busy={busy} />
         <AgeAndGender data={shown} busy={busy} />

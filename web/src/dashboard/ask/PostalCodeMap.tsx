@@ -13,7 +13,7 @@ import { type PointerEvent, type Ref, useEffect, useImperativeHandle, useRef, us
 import { useSearchParams } from "wouter";
 import { useFormat, useMessages } from "../locale";
 import { type Settings, useSettings } from "../settings";
-import { boxAround, type Choropleth, type Properties } from "./choropleth";
+import { boxAround, type Choropleth, type Properties, withPaystats } from "./choropleth";
 import type { BBox, Position } from "./filter";
 import { noneColour } from "./scale";
 import { useFilter } from "./use-filter";
@@ -137,7 +137,7 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   useEffect(() => {
     if (map && choropleth) {
       map.getSource<GeoJSONSource>(AREAS)?.setData(choropleth);
-      const box = boxAround(choropleth);
+      const box = boxAround(withPaystats(choropleth.features));
       if (box && !hasView.current) {
         map.fitBounds(box, { padding: 16, animate: false });
       }
@@ -176,7 +176,7 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   const [only, ...others] = filter.codes;
   useEffect(() => {
     const feature = others.length === 0 && choropleth?.features.find(({ properties }) => properties.code === only);
-    const box = feature && boxAround({ ...(choropleth as Choropleth), features: [feature] });
+    const box = feature && boxAround([feature]);
     if (map && box && !contains(boundsOf(map), box)) {
       map.fitBounds(box, { padding: 60, maxZoom: 12 });
     }
@@ -190,7 +190,7 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
       zoomIn: () => map?.zoomIn({}, { ours: true }),
       zoomOut: () => map?.zoomOut({}, { ours: true }),
       fit() {
-        const box = now.current.choropleth && boxAround(now.current.choropleth);
+        const box = boxAround(now.current.choropleth?.features ?? []);
         if (box) {
           map?.fitBounds(box, { padding: 16 }, { ours: true });
         }

@@ -4,13 +4,13 @@ import { type FragmentType, graphql, readFragment } from "../gql";
 import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
-import { statsFilter, toggled } from "./filter";
+import { among, statsFilter, toggled } from "./filter";
 import { useFilter } from "./use-filter";
 import { words } from "./words";
 
 const RANKING = graphql(`
   fragment Ranking on Query {
-    ranking: stats(filter: $filter, groupBy: [POSTAL_CODE], orderBy: { field: AMOUNT }, first: $top) {
+    ranking: stats(filter: $among, groupBy: [POSTAL_CODE], orderBy: { field: AMOUNT }, first: $top) {
       postalCode { id code }
       total { amount count }
       share
@@ -35,7 +35,7 @@ interface RankingProps {
   more: () => void;
 }
 
-/** The postal codes with the greatest totals. A click shows one alone; with Ctrl, ⌘ or Shift it is added. */
+/** The postal codes with the greatest totals, those that were chosen among them. A click shows one alone; with Ctrl, ⌘ or Shift it is added. */
 export function Ranking({ data, busy, top, more }: RankingProps) {
   const say = useMessages(words);
   const format = useFormat();
@@ -48,7 +48,7 @@ export function Ranking({ data, busy, top, more }: RankingProps) {
     change({ codes: adds ? toggled(filter.codes, code) : [code] });
   };
   const save = async () => {
-    const { data } = await client.query({ query: WHOLE_RANKING, variables: { filter: statsFilter(filter) } });
+    const { data } = await client.query({ query: WHOLE_RANKING, variables: { filter: statsFilter(among(filter)) } });
     downloadCsv(
       "paystats-by-postal-code",
       ["postal_code", "amount", "count", "share"],

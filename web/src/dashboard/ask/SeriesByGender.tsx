@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { Brush, CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
 import { type FragmentType, graphql, readFragment } from "../gql";
 import type { Gender } from "../gql/graphql";
@@ -32,6 +32,8 @@ interface Row {
   M?: number;
 }
 
+const NOTHING: Series[] = [];
+
 /** How long the strip has to rest before the page asks for the months under it. */
 const REST_MS = 250;
 
@@ -40,23 +42,20 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
   const say = useMessages(words);
   const format = useFormat();
   const { filter, change } = useFilter();
-  const series = readFragment(SERIES, data)?.timeSeries ?? [];
-  const rows = toRows(series);
+  const series = readFragment(SERIES, data)?.timeSeries ?? NOTHING;
+  // The same rows as long as they are: with others the strip would forget that it is being dragged.
+  const rows = useMemo(() => toRows(series), [series]);
   const genders = series.flatMap(({ gender }) => gender ?? []);
   const place = (month: string | undefined, otherwise: number) => {
     const found = rows.findIndex(({ period }) => period === month);
     return found < 0 ? otherwise : found;
   };
   const chosen = { startIndex: place(filter.from, 0), endIndex: place(filter.to, rows.length - 1) };
-  const [drawn, setDrawn] = useState(chosen);
   const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
-  // Whoever else changes the months, such as the browser's Back, moves the strip.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the places alone matter
-  useEffect(() => setDrawn(chosen), [chosen.startIndex, chosen.endIndex, rows.length]);
   useEffect(() => () => clearTimeout(resting.current), []);
 
+  // Nothing is drawn anew before the strip rests: it would lose the pointer.
   const draw = ({ startIndex = 0, endIndex = rows.length - 1 }: { startIndex?: number; endIndex?: number }) => {
-    setDrawn({ startIndex, endIndex });
     clearTimeout(resting.current);
     resting.current = setTimeout(() => {
       change({
@@ -181,7 +180,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
             {rows.length > 1 && (
               <Brush
                 dataKey="period"
-                {...drawn}
+                {...chosen}
                 onChange={draw}
                 tickFormatter={format.shortMonth}
                 height={32}

@@ -20,8 +20,16 @@ export interface Choropleth extends FeatureCollection<Geometry, Properties> {
 
 export const asChoropleth = (answer: GeoJSON) => answer as Choropleth;
 
-/** The box around all areas; `undefined` without any. */
-export function boxAround({ features }: Choropleth): BBox | undefined {
+type Area = Choropleth["features"][number];
+
+/** Those with paystats; all where none has any. */
+export function withPaystats(areas: Area[]): Area[] {
+  const found = areas.filter(({ properties }) => properties.count > 0);
+  return found.length > 0 ? found : areas;
+}
+
+/** The box around areas; `undefined` without any. */
+export function boxAround(areas: Area[]): BBox | undefined {
   const box: BBox = [180, 90, -180, -90];
   const visit = (coordinates: unknown): void => {
     if (Array.isArray(coordinates) && typeof coordinates[0] === "number") {
@@ -34,7 +42,7 @@ export function boxAround({ features }: Choropleth): BBox | undefined {
       coordinates.forEach(visit);
     }
   };
-  for (const { geometry } of features) {
+  for (const { geometry } of areas) {
     visit("coordinates" in geometry ? geometry.coordinates : []);
   }
   return box[0] <= box[2] ? box : undefined;

@@ -105,6 +105,9 @@ export const everywhere = (filter: Filter): Filter => ({
   within: undefined,
 });
 
+/** The same without the postal codes that were chosen: what these stand among. */
+export const among = (filter: Filter): Filter => ({ ...filter, codes: [] });
+
 /** The same people and places, whenever: what the time series shows the chosen months in. */
 export const always = (filter: Filter): Filter => ({ ...filter, from: undefined, to: undefined });
 
