@@ -68,7 +68,7 @@ endif
 engines: ## Install mongod and nats-server into .engines/, unless they are on PATH
 	@engines/install
 
-web: $(if $(HAS_NODE),web/dist/.built) ## Build the start page and GraphiQL
+web: $(if $(HAS_NODE),web/dist/.built) ## Build the dashboard and GraphiQL
 ifndef HAS_NODE
 	@echo "web: $(NO_NODE): the pages are not built"
 endif

@@ -1,5 +1,5 @@
 /**
- * The operations that introduce the API: the start page runs some of them, GraphiQL opens all of them as tabs.
+ * The operations that introduce the API: GraphiQL opens them as tabs.
  * `tests/examples.test.ts` sends every one to a real server, so none can go stale unseen.
  */
 export interface Example {

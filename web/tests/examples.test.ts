@@ -1,4 +1,4 @@
-/** The examples that the start page, GraphiQL and the README show: a real server answers every one of them without an error. */
+/** The examples that GraphiQL and the README show: a real server answers every one of them without an error. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";

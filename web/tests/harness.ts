@@ -41,7 +41,8 @@ export interface Paystats {
   stop(): Promise<void>;
 }
 
-export async function startPaystats(name: string): Promise<Paystats> {
+/** With `demo` it starts with the demo data set, which is loaded after this returns. */
+export async function startPaystats(name: string, { demo = false } = {}): Promise<Paystats> {
   for (const page of ["index.html", "graphiql.html"]) {
     assert.ok(existsSync(join(webRoot, "dist", page)), `web/dist/${page} is missing: run \`npm run build\` first`);
   }
@@ -56,7 +57,7 @@ export async function startPaystats(name: string): Promise<Paystats> {
 
   const child = spawn(bin, ["run"], {
     cwd: repositoryRoot,
-    env: { ...process.env, PAYSTATS_DATA_DIR: dataDir, PAYSTATS_HTTP_ADDR: address, PAYSTATS_DEMO: "off" },
+    env: { ...process.env, PAYSTATS_DATA_DIR: dataDir, PAYSTATS_HTTP_ADDR: address, PAYSTATS_DEMO: demo ? "on" : "off" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   // A test run that is broken off leaves nothing behind either.

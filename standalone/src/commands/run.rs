@@ -226,10 +226,10 @@ impl Addresses {
         let mut lines = vec!["paystats is ready; Ctrl-C stops it.".to_owned()];
         let mut line = |name: &str, value: &dyn Display| lines.push(format!("  {name:<12} {value}"));
         if has_pages {
-            line("start page", &format_args!("http://{server}/"));
+            line("dashboard", &format_args!("http://{server}/"));
             line("GraphiQL", &format_args!("http://{server}/graphiql"));
         } else {
-            line("pages", &"not built (start page and GraphiQL): that needs Node.js, and then `make web`");
+            line("pages", &"not built (dashboard and GraphiQL): that needs Node.js, and then `make web`");
         }
         line("GraphQL", &format_args!("http://{server}/graphql and ws://{server}/graphql"));
         line("data lake", &self.datalake);
