@@ -57,7 +57,12 @@ export async function startPaystats(name: string, { demo = false } = {}): Promis
 
   const child = spawn(bin, ["run"], {
     cwd: repositoryRoot,
-    env: { ...process.env, PAYSTATS_DATA_DIR: dataDir, PAYSTATS_HTTP_ADDR: address, PAYSTATS_DEMO: demo ? "on" : "off" },
+    env: {
+      ...process.env,
+      PAYSTATS_DATA_DIR: dataDir,
+      PAYSTATS_HTTP_ADDR: address,
+      PAYSTATS_DEMO: demo ? "on" : "off",
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   // A test run that is broken off leaves nothing behind either.

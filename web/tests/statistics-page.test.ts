@@ -416,8 +416,8 @@ describe("the statistics page", () => {
     const csv = `amount,p_month,p_age,p_gender,postal_code_id,id\n1000000000.25,2015-03-01,25-34,F,${id},9000001\n`;
     const { number } = await load(paystats, "PAYSTATS", "more.csv", csv);
     await total(page, [...rows, more]);
-    await page.getByText("The numbers have changed: +€1,000,000,000.25 in total, 1 paystats more.").waitFor();
-    await page.getByText(`Load #${number} of more.csv has succeeded: 1 rows new, 0 updated, 0 rejected.`).waitFor();
+    await page.getByText("The numbers have changed: +€1,000,000,000.25 in total, paystats +1.").waitFor();
+    await page.getByText(`Load #${number} of more.csv has succeeded. Rows: 1 new, 0 updated, 0 rejected.`).waitFor();
     // The map has the new class breaks, and the ranking the new order.
     await page.getByRole("list", { name: "Legend" }).getByText("€1").first().waitFor();
     await page.waitForFunction(

@@ -5,6 +5,7 @@ import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
 import { downloadChart, resolved } from "../ui/picture";
+import { describe } from "./describe";
 import { AGES, GENDERS, toggled } from "./filter";
 import { useFilter } from "./use-filter";
 import { Values } from "./Values";
@@ -63,7 +64,7 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
             downloadChart(
               "paystats-by-age-and-gender",
               card,
-              say.pyramid,
+              { title: say.pyramid, about: describe(filter, say, format) },
               legend.map(({ name, variable }) => ({ text: name, colour: resolved(variable) })),
             ),
         },

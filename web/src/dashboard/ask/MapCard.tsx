@@ -9,6 +9,7 @@ import { Problem } from "../ui/Problem";
 import { downloadPicture } from "../ui/picture";
 import { isDark, onThemeChange } from "../ui/theme";
 import { asChoropleth } from "./choropleth";
+import { describe } from "./describe";
 import { everywhere, statsFilter, toggled } from "./filter";
 import type { MapHandle } from "./PostalCodeMap";
 import { classColours, noneColour } from "./scale";
@@ -79,7 +80,8 @@ export function MapCard() {
             const canvas = map.current?.canvas();
             if (canvas) {
               const { clientWidth, clientHeight } = canvas;
-              await downloadPicture("paystats-map", canvas, clientWidth, clientHeight, say.map, withNone);
+              const about = { title: say.map, about: describe(everywhere(filter), say, format) };
+              await downloadPicture("paystats-map", canvas, clientWidth, clientHeight, about, withNone);
             }
           },
         },

@@ -295,7 +295,7 @@ function addLayers(map: MapLibre) {
   map.addLayer({ id: AREAS, type: "fill", source: AREAS });
   map.addLayer({ id: "borders", type: "line", source: AREAS, paint: { "line-width": 0.6 } });
   map.addLayer({ id: "chosen", type: "line", source: AREAS, paint: { "line-width": 2.5 } });
-  map.addLayer({ id: "drawn", type: "line", source: DRAWN, paint: { "line-width": 2, "line-dasharray": [3, 2] } });
+  map.addLayer({ id: "drawn", type: "line", source: DRAWN, paint: { "line-width": 3, "line-dasharray": [2, 1] } });
 }
 
 /** What of the map the page is narrowed to, as lines. */

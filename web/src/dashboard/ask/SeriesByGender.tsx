@@ -6,6 +6,7 @@ import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
 import { downloadChart, resolved } from "../ui/picture";
+import { describe } from "./describe";
 import { useFilter } from "./use-filter";
 import { Values } from "./Values";
 import { words } from "./words";
@@ -93,7 +94,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
             downloadChart(
               "paystats-by-month",
               card,
-              say.series,
+              { title: say.series, about: describe(filter, say, format) },
               legend.map(({ name, variable }) => ({ text: name, colour: resolved(variable) })),
             ),
         },

@@ -116,7 +116,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         before.current = now;
         add({
           key: "total",
-          text: say.totalChanged(format.difference(amount), format.count(Math.abs(count)), Math.sign(count)),
+          text: say.totalChanged(format.difference(amount), format.countDifference(count)),
         });
         askAnew();
       }

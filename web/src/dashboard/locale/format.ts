@@ -10,7 +10,8 @@ export interface Format {
   /** Money in few characters, such as `1.3B €`. */
   shortAmount(amount: number): string;
   count(count: number): string;
-  shortCount(count: number): string;
+  /** The same with a sign in front. */
+  countDifference(count: number): string;
   /** `0.1` as `10%`. */
   percent(ratio: number): string;
   /** The same with a sign in front. */
@@ -32,7 +33,7 @@ export function makeFormat(locale: string, currency: string): Format {
   const difference = new Intl.NumberFormat(locale, { ...money, signDisplay: "exceptZero" });
   const shortAmount = new Intl.NumberFormat(locale, { ...money, notation: "compact", maximumSignificantDigits: 3 });
   const count = new Intl.NumberFormat(locale);
-  const shortCount = new Intl.NumberFormat(locale, { notation: "compact", maximumSignificantDigits: 3 });
+  const countDifference = new Intl.NumberFormat(locale, { signDisplay: "always" });
   const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
   const change = new Intl.NumberFormat(locale, {
     style: "percent",
@@ -57,7 +58,7 @@ export function makeFormat(locale: string, currency: string): Format {
     difference: (decimal) => difference.format(decimal as Exact),
     shortAmount: (value) => shortAmount.format(value),
     count: (value) => count.format(value),
-    shortCount: (value) => shortCount.format(value),
+    countDifference: (value) => countDifference.format(value),
     percent: (ratio) => percent.format(ratio),
     change: (ratio) => change.format(ratio),
     month: (text) => month.format(new Date(`${text}-01`)),

@@ -1,4 +1,4 @@
-/** PNG pictures of what the page shows: a title, charts or a map, and a legend, on the page's own colours. */
+/** PNG pictures of what the page shows: a title and what it is about, charts or a map, and a legend, on the page's own colours. */
 import { download } from "./download";
 
 const PADDING = 24;
@@ -11,8 +11,14 @@ export interface LegendEntry {
   text: string;
 }
 
+export interface Title {
+  title: string;
+  /** What it is narrowed by; may be empty. */
+  about: string;
+}
+
 /** The chart of a card, as it stands. */
-export async function downloadChart(name: string, card: HTMLElement, title: string, legend: LegendEntry[] = []) {
+export async function downloadChart(name: string, card: HTMLElement, title: Title, legend: LegendEntry[]) {
   const svg = card.querySelector<SVGSVGElement>("svg.recharts-surface");
   if (svg) {
     const { width, height } = svg.getBoundingClientRect();
@@ -25,13 +31,13 @@ export async function downloadPicture(
   picture: CanvasImageSource,
   width: number,
   height: number,
-  title: string,
+  { title, about }: Title,
   legend: LegendEntry[],
 ) {
   const style = getComputedStyle(document.body);
   const canvas = document.createElement("canvas");
   canvas.width = (width + 2 * PADDING) * SCALE;
-  canvas.height = (height + 2 * PADDING + LINE * (1.5 + legend.length)) * SCALE;
+  canvas.height = (height + 2 * PADDING + LINE * (2.5 + legend.length)) * SCALE;
   const context = canvas.getContext("2d");
   if (!context) {
     return;
@@ -42,10 +48,11 @@ export async function downloadPicture(
   context.fillStyle = style.color;
   context.font = `600 16px ${style.fontFamily}`;
   context.fillText(title, PADDING, PADDING + 12);
-  context.drawImage(picture, PADDING, PADDING + LINE, width, height);
   context.font = `13px ${style.fontFamily}`;
+  context.fillText(about, PADDING, PADDING + 12 + LINE);
+  context.drawImage(picture, PADDING, PADDING + 2 * LINE, width, height);
   for (const [index, { colour, text }] of legend.entries()) {
-    const y = PADDING + height + LINE * (index + 1.5);
+    const y = PADDING + height + LINE * (index + 2.5);
     context.fillStyle = colour;
     context.fillRect(PADDING, y, 14, 14);
     context.fillStyle = style.color;
