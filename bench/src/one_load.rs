@@ -1,6 +1,6 @@
 //! Many watchers of one load, and the same load without any.
 
-use std::{iter, process, time::SystemTime};
+use std::{iter, process, thread::available_parallelism, time::SystemTime};
 
 use anyhow::{Context, Result};
 use paystats_core::load::{Load, LoadEntity};
@@ -32,10 +32,21 @@ struct Loaded {
     seconds: f64,
     /// When the bus took the last one.
     end: SystemTime,
+    /// CPU time of the server until then.
     server_cpu_seconds: f64,
-    /// What this program took meanwhile, for the watchers above all: on the same machine the load has to do without it.
+    /// What this program took until then, for the watchers above all: on the same machine the load has to do without it.
     clients_cpu_seconds: f64,
     resident: Resident,
+}
+
+impl Run {
+    /// What watching took of the CPU time that the machine had during the load. Load and engines keep all cores busy, so this is what watching
+    /// slows them by, and differs less between runs than the seconds of two loads.
+    fn share_of_machine(&self) -> f64 {
+        let cpu = |loaded: &Loaded| loaded.server_cpu_seconds + loaded.clients_cpu_seconds;
+        let cores = available_parallelism().map_or(1.0, |cores| cores.get() as f64);
+        (cpu(&self.watched) - cpu(&self.alone)) / (self.watched.seconds * cores)
+    }
 }
 
 /// What its watchers had of it.
@@ -119,15 +130,12 @@ impl Queued {
         let (server_before, clients_before) = (cpu_seconds(server)?, cpu_seconds(clients)?);
         let _loader = Process::loader(&self.place.config)?;
         let heard = ear.until_ended(1).await?;
+        let (server_cpu_seconds, clients_cpu_seconds) =
+            (cpu_seconds(server)? - server_before, cpu_seconds(clients)? - clients_before);
         let watchers = watching.ended().await?;
         resident.look(&self.server.process)?;
-        let loaded = Loaded {
-            seconds: heard.seconds()?,
-            end: heard.end,
-            server_cpu_seconds: cpu_seconds(server)? - server_before,
-            clients_cpu_seconds: cpu_seconds(clients)? - clients_before,
-            resident,
-        };
+        let loaded =
+            Loaded { seconds: heard.seconds()?, end: heard.end, server_cpu_seconds, clients_cpu_seconds, resident };
         Ok((loaded, watchers))
     }
 
@@ -184,6 +192,7 @@ fn show(watchers: usize, runs: &[Run]) {
         median(|run| run.watched.seconds),
         median(|run| (run.watched.seconds / run.alone.seconds - 1.0) * 100.0)
     );
+    println!("| share of the machine that watching takes | | {:.1} % | | |", median(|run| run.share_of_machine() * 100.0));
     println!(
         "| server's CPU during the load | {:.2} s | {:.2} s | | |",
         median(|run| run.alone.server_cpu_seconds),
