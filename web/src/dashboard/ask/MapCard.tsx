@@ -1,5 +1,6 @@
 import { useQuery } from "@apollo/client/react";
 import { Component, lazy, type ReactNode, Suspense, useRef, useState, useSyncExternalStore } from "react";
+import { useSearchParams } from "wouter";
 import { graphql } from "../gql";
 import type { ClassBreaks } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
@@ -14,14 +15,15 @@ import { everywhere, statsFilter, toggled } from "./filter";
 import type { MapHandle } from "./PostalCodeMap";
 import { classColours, noneColour } from "./scale";
 import { useFilter } from "./use-filter";
+import { parseView, toleranceAt } from "./view";
 import { words } from "./words";
 
 // The map is much code, and the numbers beside it need not wait for it.
 const PostalCodeMap = lazy(() => import("./PostalCodeMap"));
 
 const MAP = graphql(`
-  query Map($filter: StatsFilter!, $classes: Int!, $breaks: ClassBreaks!) {
-    choropleth(filter: $filter, classes: $classes, breaks: $breaks)
+  query Map($filter: StatsFilter!, $classes: Int!, $breaks: ClassBreaks!, $simplify: Float!) {
+    choropleth(filter: $filter, classes: $classes, breaks: $breaks, simplify: $simplify)
   }
 `);
 
@@ -35,12 +37,14 @@ export function MapCard() {
   const { filter, change } = useFilter();
   const [classes, setClasses] = useState(5);
   const [breaks, setBreaks] = useState<ClassBreaks>("QUANTILE");
+  const [params] = useSearchParams();
+  const [simplify, setSimplify] = useState(() => toleranceAt(parseView(params.get("map"))?.zoom));
   const [several, setSeveral] = useState(false);
   const [drawing, setDrawing] = useState(false);
   const dark = useSyncExternalStore(onThemeChange, isDark);
   const map = useRef<MapHandle>(null);
   const { data, previousData, error, refetch, loading } = useQuery(MAP, {
-    variables: { filter: statsFilter(everywhere(filter)), classes, breaks },
+    variables: { filter: statsFilter(everywhere(filter)), classes, breaks, simplify },
   });
   const answer = (data ?? previousData)?.choropleth;
   const choropleth = answer && asChoropleth(answer);
@@ -138,7 +142,12 @@ export function MapCard() {
                   change({ within });
                 }
               }}
-              onMoved={(bbox) => follow && change({ bbox }, { replaces: true })}
+              onMoved={(bbox, zoom, byPerson) => {
+                setSimplify(toleranceAt(zoom));
+                if (follow && byPerson) {
+                  change({ bbox }, { replaces: true });
+                }
+              }}
             />
           </Suspense>
         </WithoutWebGl>

@@ -18,6 +18,7 @@ import type { BBox, Position } from "./filter";
 import { noneColour } from "./scale";
 import { useFilter } from "./use-filter";
 import { Values } from "./Values";
+import { parseView, writeView } from "./view";
 import { words } from "./words";
 
 setWorkerUrl(workerUrl);
@@ -42,7 +43,8 @@ interface PostalCodeMapProps {
   onChoose(code: string, adds: boolean): void;
   /** An area was drawn, or given up. */
   onDrawn(area: Position[] | undefined): void;
-  onMoved(box: BBox): void;
+  /** The map shows another part; `byPerson` where somebody moved it. */
+  onMoved(box: BBox, zoom: number, byPerson: boolean): void;
 }
 
 interface Hovered {
@@ -116,10 +118,11 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
       }
     });
     made.on("moveend", ({ originalEvent, ours }: { originalEvent?: unknown; ours?: boolean }) => {
-      if (originalEvent || ours) {
+      const byPerson = Boolean(originalEvent || ours);
+      if (byPerson) {
         hasView.current = true;
         const { lng, lat } = made.getCenter();
-        const text = `${lng.toFixed(4)},${lat.toFixed(4)},${made.getZoom().toFixed(2)}`;
+        const text = writeView({ center: [lng, lat], zoom: made.getZoom() });
         setParams(
           (params) => {
             const next = new URLSearchParams(params);
@@ -128,8 +131,8 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
           },
           { replace: true },
         );
-        now.current.onMoved(boundsOf(made));
       }
+      now.current.onMoved(boundsOf(made), made.getZoom(), byPerson);
     });
     return () => made.remove();
   }, []);
@@ -335,12 +338,3 @@ function boundsOf(map: MapLibre): BBox {
 
 const contains = (outer: BBox, inner: BBox) =>
   outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
-
-/** Longitude, latitude and zoom in the URL: who gets the link sees the same part of the map. */
-function parseView(text: string | null): { center: Position; zoom: number } | undefined {
-  const [lng, lat, zoom, ...more] = text?.split(",").map(Number) ?? [];
-  const known = [lng, lat, zoom].every((number) => number !== undefined && Number.isFinite(number));
-  return known && more.length === 0 && Math.abs(lng as number) <= 180 && Math.abs(lat as number) <= 85
-    ? { center: [lng as number, lat as number], zoom: Math.min(22, Math.max(0, zoom as number)) }
-    : undefined;
-}
