@@ -76,10 +76,14 @@ export function AskPage() {
 }
 
 function Statistics({ whole }: { whole: MonthRange }) {
+  const say = useMessages(words);
   const { filter } = useFilter();
   const [top, setTop] = useState(FIRST_RANKS);
   const months = { from: filter.from ?? whole.from, to: filter.to ?? whole.to };
-  const before = filter.from || filter.to ? rangeBefore(months) : undefined;
+  const isNarrowed = filter.from !== undefined || filter.to !== undefined;
+  const earlier = rangeBefore(months);
+  // With months of which nothing is known a comparison would mean nothing.
+  const before = isNarrowed && earlier && earlier.from >= whole.from ? earlier : undefined;
   const { data, previousData, error, refetch, networkStatus } = useQuery(ASK, {
     variables: {
       filter: statsFilter(filter),
@@ -100,7 +104,7 @@ function Statistics({ whole }: { whole: MonthRange }) {
       <FilterBar whole={whole} />
       {error && <Problem error={error} retry={() => refetch()} />}
       {filter.codes.length === 1 && code && <OnePostalCode code={code} />}
-      <Totals data={shown} busy={busy} against={before} />
+      <Totals data={shown} busy={busy} against={before} hint={isNarrowed ? say.noBefore : say.chooseMonths} />
       <div className="statistics">
         <MapCard />
         <SeriesByGender data={shown} busy={busy} />

@@ -7,7 +7,7 @@ const TOTALS = graphql(`
   fragment Totals on Query {
     total(filter: $filter) { amount count }
     compare(filter: $always, months: $months, against: $against) @include(if: $compared) {
-      whole { against { amount } difference ratio }
+      whole { difference ratio }
     }
   }
 `);
@@ -17,10 +17,12 @@ interface TotalsProps {
   busy: boolean;
   /** The months that come before those that are shown. */
   against: MonthRange | undefined;
+  /** Why there are none. */
+  hint: string;
 }
 
 /** The total, and what it is more or less than that of as many months before. */
-export function Totals({ data, busy, against }: TotalsProps) {
+export function Totals({ data, busy, against, hint }: TotalsProps) {
   const say = useMessages(words);
   const format = useFormat();
   const answer = readFragment(TOTALS, data);
@@ -32,7 +34,7 @@ export function Totals({ data, busy, against }: TotalsProps) {
         <output className="amount">{answer ? format.amount(answer.total.amount) : "…"}</output>
         <span className="label">{answer && say.paystats(format.count(answer.total.count))}</span>
       </p>
-      {!against && <p className="hint">{say.chooseMonths}</p>}
+      {!against && <p className="hint">{hint}</p>}
       {against && whole && (
         <p className="difference">
           <strong>
@@ -42,13 +44,11 @@ export function Totals({ data, busy, against }: TotalsProps) {
           </strong>
           {format.difference(whole.difference)}{" "}
           <span className="label">
-            {Number(whole.against.amount) === 0
-              ? say.noBefore
-              : say.before(
-                  against.from === against.to
-                    ? format.month(against.from)
-                    : `${format.shortMonth(against.from)} – ${format.shortMonth(against.to)}`,
-                )}
+            {say.before(
+              against.from === against.to
+                ? format.month(against.from)
+                : `${format.shortMonth(against.from)} – ${format.shortMonth(against.to)}`,
+            )}
           </span>
         </p>
       )}

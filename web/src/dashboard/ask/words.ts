@@ -36,7 +36,7 @@ const en = {
   total: "Total",
   paystats: (count: string) => `${count} paystats`,
   before: (range: string) => `against ${range}`,
-  noBefore: "Nothing was paid in the months before.",
+  noBefore: "Nothing is known of as many months before.",
   chooseMonths: "Choose months to compare them with those before.",
   map: "Total by postal code",
   mapHelp:
@@ -109,7 +109,7 @@ const es: typeof en = {
   total: "Total",
   paystats: (count) => `${count} paystats`,
   before: (range) => `frente a ${range}`,
-  noBefore: "No se pagó nada en los meses anteriores.",
+  noBefore: "No hay datos de otros tantos meses anteriores.",
   chooseMonths: "Elija meses para compararlos con los anteriores.",
   map: "Total por código postal",
   mapHelp:
