@@ -41,8 +41,14 @@ export interface Paystats {
   stop(): Promise<void>;
 }
 
-/** With `demo` it starts with the demo data set, which is loaded after this returns. */
-export async function startPaystats(name: string, { demo = false } = {}): Promise<Paystats> {
+interface Start {
+  /** Start with the demo data set, which is loaded after the server is ready. */
+  demo?: boolean;
+  /** Further variables. */
+  env?: Record<string, string>;
+}
+
+export async function startPaystats(name: string, { demo = false, env = {} }: Start = {}): Promise<Paystats> {
   for (const page of ["index.html", "graphiql.html"]) {
     assert.ok(existsSync(join(webRoot, "dist", page)), `web/dist/${page} is missing: run \`npm run build\` first`);
   }
@@ -62,6 +68,7 @@ export async function startPaystats(name: string, { demo = false } = {}): Promis
       PAYSTATS_DATA_DIR: dataDir,
       PAYSTATS_HTTP_ADDR: address,
       PAYSTATS_DEMO: demo ? "on" : "off",
+      ...env,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
