@@ -23,6 +23,11 @@ impl Folder {
         Self { root }
     }
 
+    /// The folder itself, as it was given.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// What is known of a source without reading it.
     pub(super) async fn head(&self, source: &str) -> Result<DatalakeObject, SourceError> {
         let path = self.resolve(source).await?;
@@ -64,10 +69,24 @@ impl Folder {
         if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(SourceError::Outside(source.to_owned()));
         }
+        // Half of a file that is being uploaded is hidden.
+        if is_hidden(relative) {
+            return Err(SourceError::NotFound(source.to_owned()));
+        }
         let root = tokio::fs::canonicalize(&self.root).await.map_err(|error| refused(source, &error))?;
         let path = tokio::fs::canonicalize(root.join(relative)).await.map_err(|error| refused(source, &error))?;
-        if path.starts_with(&root) { Ok(path) } else { Err(SourceError::Outside(source.to_owned())) }
+        match path.strip_prefix(&root) {
+            // Nor by a link.
+            Ok(inside) if is_hidden(inside) => Err(SourceError::NotFound(source.to_owned())),
+            Ok(_) => Ok(path),
+            Err(_) => Err(SourceError::Outside(source.to_owned())),
+        }
     }
+}
+
+/// Whether a part of a path starts with a dot.
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
 }
 
 fn refused(source: &str, error: &io::Error) -> SourceError {

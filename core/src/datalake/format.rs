@@ -39,6 +39,13 @@ impl SourceFormat {
         let is_json = name.ends_with(".json") || name.ends_with(".geojson");
         Self { text: if is_json { TextFormat::GeoJson } else { TextFormat::Csv }, compression }
     }
+
+    /// Whether the name says by its ending what is in the source; any other name is taken for that of CSV.
+    pub fn has_ending(source: &str) -> bool {
+        let name = source.to_ascii_lowercase();
+        let text = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+        [".csv", ".json", ".geojson"].iter().any(|ending| text.ends_with(ending))
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +70,16 @@ mod tests {
             ("a.gz/b", Csv, None),
         ] {
             assert_eq!(SourceFormat::of(name), SourceFormat { text, compression }, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_some_names_say_what_is_in_them() {
+        for name in ["a.csv", "A.CSV.GZ", "a.geojson", "2015/a.b.json.zst"] {
+            assert!(SourceFormat::has_ending(name), "{name}");
+        }
+        for name in ["a", "a.gz", "a.txt", "a.csv.gz.zst", "a.csv.bz2", "csv", "a.csv/b"] {
+            assert!(!SourceFormat::has_ending(name), "{name}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing else can be named: not by `..` in whatever encoding, by a link, by a redirect, or by a host name that leads to an address
 //! inside. Reading streams, a few MiB at most are held, and what breaks off is taken up again on the same version.
+//! Files are added by [`Datalake::start_upload`], at once and whole.
 
 mod addresses;
 mod allow_list;
@@ -13,6 +14,7 @@ mod remote;
 mod resume;
 mod stores;
 mod transport;
+mod upload;
 mod url;
 
 use std::{fmt, path::PathBuf, pin::Pin, sync::Arc};
@@ -25,6 +27,7 @@ pub use allow_list::AllowList;
 pub use error::{ListError, SourceError};
 pub use format::{Compression, SourceFormat, TextFormat};
 pub use stores::StoreOptions;
+pub use upload::{NewUpload, Piece, Upload, UploadError, UploadId, Uploaded};
 pub use url::{Scheme, SourceUrl};
 
 use crate::config::DatalakeConfig;
@@ -189,7 +192,11 @@ impl Datalake {
                     Some(folder) => root.below(folder).and(Err(BadUrl::Folder)),
                     None => root.below(source),
                 };
-                self.remote(source, &url.map_err(|error| bad_name(source, error))?)
+                let url = url.map_err(|error| bad_name(source, error))?;
+                if source.split('/').any(|segment| segment.starts_with('.')) {
+                    return Err(SourceError::NotFound(name()));
+                }
+                self.remote(source, &url)
             }
         }
     }
@@ -267,6 +274,27 @@ mod tests {
             let error = lake.head(source).await.unwrap_err();
             assert!(matches!(error, SourceError::NotAFile(_)), "{source}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_hidden_is_no_source() {
+        let (folder, lake) = lake();
+        let root = folder.path().join("lake");
+        std::fs::create_dir(root.join(".uploads")).unwrap();
+        std::fs::write(root.join(".uploads/half.csv"), "h").unwrap();
+        std::os::unix::fs::symlink(".uploads/half.csv", root.join("shown.csv")).unwrap();
+        for source in [".hidden", ".uploads/half.csv", "2015/.x/a.csv", "shown.csv"] {
+            let error = lake.head(source).await.unwrap_err();
+            assert!(matches!(error, SourceError::NotFound(_)), "{source}: {error}");
+        }
+        for prefix in ["", ".", ".uploads/", ".uploads/half"] {
+            let found = lake.list(prefix).await.unwrap();
+            assert!(found.iter().all(|object| !object.path.contains("half")), "{prefix}: {found:?}");
+        }
+        assert_eq!(
+            refusal(&remote_lake(), ".uploads/a.csv"),
+            "source '.uploads/a.csv' does not exist in the data lake"
+        );
     }
 
     #[tokio::test]
