@@ -13,6 +13,6 @@ mod outbox;
 mod serve;
 mod watch;
 
-pub use config::ServerConfig;
+pub use config::{BaseMap, DashboardConfig, ServerConfig};
 pub use http::raise_limit;
 pub use serve::{run, run_on};

@@ -21,10 +21,11 @@ use tracing::{info, warn};
 
 use crate::{
     ServerConfig,
-    actions::{ActionError, Actions, Deadline, RejectedRows},
+    actions::{ActionError, Actions, Deadline, RejectedRows, Uploads},
     graphql,
     http::{
-        Connections, GraphqlOptions, Types, graphql_routes, health_routes, page_routes, refusal, rejections_csv_routes,
+        Connections, GraphqlOptions, Types, dashboard_routes, graphql_routes, health_routes, page_routes, refusal,
+        rejections_csv_routes, upload_routes,
     },
     memory::Memory,
     outbox,
@@ -66,9 +67,11 @@ pub async fn run_on(
     let ready: Arc<OnceLock<Ready>> = Arc::default();
     let sockets = TaskTracker::new();
     let deadline = Deadline(server.deadline);
+    let datalake = Datalake::new(&config.datalake);
+    let uploads = Uploads::new(datalake.clone(), server.upload_bytes);
     let background = {
         let options = GraphqlOptions { shutdown: shutdown.clone(), sockets: sockets.clone(), ..Default::default() };
-        start_when_possible(store.clone(), config, deadline, options, ready.clone())
+        start_when_possible(store.clone(), config, datalake, deadline, options, ready.clone())
     };
     let routes = Router::new()
         .route_service(
@@ -89,6 +92,8 @@ pub async fn run_on(
             }
         }))
         .merge(health_routes(move || missing(store.clone(), ready.clone())))
+        .merge(dashboard_routes(&server.dashboard, &uploads))
+        .merge(upload_routes(uploads))
         .merge(page_routes(server.web_dir.clone()));
 
     info!(address = %listener.local_addr()?, pages = server.web_dir.is_some(), "server listens");
@@ -116,6 +121,7 @@ pub async fn run_on(
 async fn start_when_possible(
     store: Store,
     config: Config,
+    datalake: Datalake,
     deadline: Deadline,
     options: GraphqlOptions,
     ready: Arc<OnceLock<Ready>>,
@@ -124,7 +130,7 @@ async fn start_when_possible(
     let memory = Arc::new(wait_for("the totals in memory", || Memory::build(engines.store.clone())).await);
     let actions = Actions {
         engines: engines.clone(),
-        datalake: Datalake::new(&config.datalake),
+        datalake,
         watch: LoadWatch::new(),
         memory: memory.clone(),
         maps: Arc::default(),

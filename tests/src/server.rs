@@ -36,11 +36,19 @@ impl TestBed {
         server
     }
 
+    /// The same with other settings.
+    pub async fn start_server_with(&self, change: impl FnOnce(&mut ServerConfig)) -> RunningServer {
+        let store = Store::new(&self.config().store).await.unwrap();
+        let server = RunningServer::start_on(store, self.config().clone(), change).await;
+        server.ready().await;
+        server
+    }
+
     /// The same, and tells which questions it asks MongoDB.
     pub async fn start_overheard_server(&self) -> (RunningServer, Commands) {
         let commands = Commands::default();
         let store = Store::with_command_events(&self.config().store, Some(commands.handler())).await.unwrap();
-        let server = RunningServer::start_on(store, self.config().clone(), DEADLINE).await;
+        let server = RunningServer::start_on(store, self.config().clone(), |_| ()).await;
         server.ready().await;
         (server, commands)
     }
@@ -49,15 +57,17 @@ impl TestBed {
 impl RunningServer {
     /// Starts one, whose engines need not be there yet.
     pub async fn start(config: Config, deadline: Duration) -> Self {
-        Self::start_on(Store::new(&config.store).await.unwrap(), config, deadline).await
+        let store = Store::new(&config.store).await.unwrap();
+        Self::start_on(store, config, |server| server.deadline = deadline).await
     }
 
-    async fn start_on(store: Store, config: Config, deadline: Duration) -> Self {
+    async fn start_on(store: Store, config: Config, change: impl FnOnce(&mut ServerConfig)) -> Self {
         show_logs();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (server, token) = (ServerConfig { address, web_dir: None, deadline }, shutdown.clone());
+        let (mut server, token) = (ServerConfig::at(address), shutdown.clone());
+        change(&mut server);
         let running = paystats_server::run_on(store, listener, config, server, token);
         Self { api: Api::at(address), task: tokio::spawn(async { running.await.unwrap() }), shutdown }
     }

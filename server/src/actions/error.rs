@@ -2,7 +2,7 @@
 
 use paystats_core::{
     bus::BusError,
-    datalake::{ListError, SourceError},
+    datalake::{ListError, SourceError, UploadError},
     engines::EngineError,
     store::StoreError,
 };
@@ -19,6 +19,8 @@ pub enum ErrorCode {
     NotFound,
     /// What it asks for contradicts what exists.
     Conflict,
+    /// The operator does not allow it.
+    Forbidden,
     /// An engine is away: the same request may succeed later.
     Unavailable,
     /// A bug or a broken installation. The log says more.
@@ -32,6 +34,7 @@ impl ErrorCode {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::NotFound => "NOT_FOUND",
             Self::Conflict => "CONFLICT",
+            Self::Forbidden => "FORBIDDEN",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -62,6 +65,11 @@ impl ActionError {
     /// It contradicts what exists.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self { code: ErrorCode::Conflict, message: message.into() }
+    }
+
+    /// The operator does not allow it.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::Forbidden, message: message.into() }
     }
 
     /// An engine is away.
@@ -121,6 +129,28 @@ impl From<SourceError> for ActionError {
     fn from(error: SourceError) -> Self {
         let message = error.to_string();
         if error.is_temporary() { Self::unavailable(message) } else { Self::bad_input(message) }
+    }
+}
+
+impl From<UploadError> for ActionError {
+    fn from(error: UploadError) -> Self {
+        let message = error.to_string();
+        match error {
+            UploadError::BadName { .. }
+            | UploadError::Outside(_)
+            | UploadError::TooLarge { .. }
+            | UploadError::TooLong
+            | UploadError::CutShort { .. }
+            | UploadError::NoPieces => Self::bad_input(message),
+            UploadError::Exists(_)
+            | UploadError::Taken { .. }
+            | UploadError::Elsewhere { .. }
+            | UploadError::OtherTotal { .. }
+            | UploadError::Busy => Self::conflict(message),
+            UploadError::ReadOnly => Self::forbidden(message),
+            UploadError::NoSpace | UploadError::Away => Self::unavailable(message),
+            UploadError::Failed(_) => Self::internal(message),
+        }
     }
 }
 

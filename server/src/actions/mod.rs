@@ -12,6 +12,7 @@ mod postal_codes;
 mod rejections;
 mod stats;
 mod totals;
+mod uploads;
 mod watch_loads;
 mod watch_rejections;
 
@@ -31,6 +32,7 @@ pub use paystats::{NewPaystat, PaystatFilter};
 pub use rejections::RejectedRows;
 pub use stats::{Change, StatsOrder, StatsOrderField, StatsQuestion, StatsRow, stats};
 pub use totals::{Breakdown, Series, TimePoint, by_age_and_gender, sum, time_series};
+pub use uploads::Uploads;
 pub use watch_loads::{LoadNews, UntilNow};
 
 use crate::{choropleth::Maps, memory::Memory, watch::LoadWatch};

@@ -1,5 +1,5 @@
-//! What the server says over HTTP, and the only code that knows HTTP: the GraphQL endpoint, files of rejections, the web
-//! pages and the probes.
+//! What the server says over HTTP, and the only code that knows HTTP: the GraphQL endpoint, files of rejections, uploads,
+//! the web pages and the probes.
 //!
 //! `run` merges their routers into one and serves it. The GraphQL endpoint is our own transport, written from the specifications:
 //! [GraphQL over HTTP] for POST and GET; [graphql-transport-ws] for WebSockets; [GraphQL over SSE] and Apollo's multipart subscriptions
@@ -15,6 +15,7 @@ mod completion;
 mod compression;
 mod conditional;
 mod connections;
+mod dashboard;
 mod document;
 mod etag;
 mod fan_out;
@@ -32,11 +33,13 @@ mod results;
 mod streaming;
 #[cfg(test)]
 mod toy;
+mod uploads;
 mod websocket;
 
 pub use completion::Types;
 pub(crate) use completion::{is_added, stands_alone};
 pub use connections::{Connections, raise_limit};
+pub use dashboard::dashboard_routes;
 pub use feed::{EventId, Feed, Part};
 pub use graphql::graphql_routes;
 pub use health::health_routes;
@@ -44,4 +47,5 @@ pub use options::{FieldTable, GraphqlOptions, Shared};
 pub use pages::page_routes;
 pub use refusal::refusal;
 pub use rejections_csv::rejections_csv_routes;
+pub use uploads::upload_routes;
 pub use websocket::ConnectionPayload;

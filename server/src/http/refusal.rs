@@ -14,13 +14,18 @@ use serde_json::json;
 use crate::actions::{ActionError, ErrorCode};
 
 /// Seconds after which it is worth asking again for what was unavailable.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+pub(super) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// The response that tells `error`.
 pub fn refusal(error: &ActionError) -> Response {
+    refusal_as(status(error.code), error)
+}
+
+/// The same where another status says more.
+pub(super) fn refusal_as(status: StatusCode, error: &ActionError) -> Response {
     let body = json!({ "errors": [{ "message": error.message, "extensions": { "code": error.code.name() } }] });
-    let mut response = (status(error.code), [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
-    if error.code == ErrorCode::Unavailable {
+    let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
     response
@@ -31,6 +36,7 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::BadUserInput => StatusCode::BAD_REQUEST,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
