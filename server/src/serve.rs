@@ -94,7 +94,7 @@ pub async fn run_on(
         .merge(health_routes(move || missing(store.clone(), ready.clone())))
         .merge(dashboard_routes(&server.dashboard, &uploads))
         .merge(upload_routes(uploads))
-        .merge(page_routes(server.web_dir.clone()));
+        .merge(page_routes(server.web_dir.clone(), server.dashboard.base_map.as_ref()));
 
     info!(address = %listener.local_addr()?, pages = server.web_dir.is_some(), "server listens");
     let drained = {

@@ -1,4 +1,4 @@
-//! The web app: the start page on `/`, GraphiQL on `/graphiql`, and the files that they load.
+//! The web app: the dashboard on `/` and the paths that it makes pages of, GraphiQL on `/graphiql`, and the files that they load.
 //!
 //! The folder is what Vite builds. Names under `assets/` carry a hash of their content, so browsers may keep them for ever; the pages
 //! that name them are asked for anew each time, so a new build is seen at once.
@@ -18,15 +18,36 @@ use axum::{
 use tower_http::services::{ServeDir, ServeFile};
 
 use super::compression::compression;
+use crate::config::BaseMap;
 
-/// The start page needs files of this origin and the API, and nothing else.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Where the dashboard is: it makes its pages by itself.
+const APP_PATHS: [&str; 3] = ["/", "/loads", "/loads/{id}"];
 
-/// GraphiQL also needs workers, fonts and icons written as `data:`, and its editor writes styles into the page.
-const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; \
-                               font-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                               base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What a page may use: what is named here, of this origin, and nothing else. The rest holds for all pages.
+macro_rules! policy {
+    ($own:literal) => {
+        concat!(
+            "default-src 'none'; script-src 'self'; ",
+            $own,
+            "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+    };
+}
+
+/// GraphiQL needs workers, fonts and icons written as `data:`, and its editor writes styles into the page.
+const GRAPHIQL_POLICY: &str = policy!(
+    "style-src 'self' 'unsafe-inline'; font-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'"
+);
+
+/// The dashboard needs workers, and images that it makes itself, for its maps; what they are drawn on may come from one other origin.
+const APP_POLICY: &str = policy!(
+    "style-src 'self'; img-src 'self' data: blob:{map}; connect-src 'self'{map}; worker-src 'self'; manifest-src 'self'"
+);
+
+fn app_policy(base_map: Option<&BaseMap>) -> HeaderValue {
+    let map = base_map.map(|map| format!(" {}", map.origin)).unwrap_or_default();
+    APP_POLICY.replace("{map}", &map).parse().expect("an origin is visible text")
+}
 
 const NOT_BUILT: &str = "\
 paystats is running, and its GraphQL API is at /graphql.
@@ -37,9 +58,9 @@ The pages were not built: that needs Node.js, and then `make web`.
 ///
 /// With a folder the router has a fallback (any other file in it, such as `favicon.svg`), so it can be merged only with routers that
 /// have none.
-pub fn page_routes(web_dir: Option<PathBuf>) -> Router {
+pub fn page_routes(web_dir: Option<PathBuf>, base_map: Option<&BaseMap>) -> Router {
     let pages = match web_dir.filter(|dir| dir.join("index.html").is_file()) {
-        Some(dir) => built(&dir),
+        Some(dir) => built(&dir, app_policy(base_map)),
         None => not_built(),
     };
     pages
@@ -48,7 +69,7 @@ pub fn page_routes(web_dir: Option<PathBuf>) -> Router {
         .layer(map_response(|response| async { with_header(response, REFERRER_POLICY, "same-origin") }))
 }
 
-fn built(dir: &std::path::Path) -> Router {
+fn built(dir: &std::path::Path, app_policy: HeaderValue) -> Router {
     let assets = Router::new()
         .fallback_service(ServeDir::new(dir.join("assets")))
         // Not on a 404: a page from a newer build may ask an older server for a file that it will have soon.
@@ -61,9 +82,12 @@ fn built(dir: &std::path::Path) -> Router {
         .route_service("/graphiql", graphiql.clone())
         .route_service("/graphiql.html", graphiql)
         .layer(map_response(|response| async { with_header(response, CONTENT_SECURITY_POLICY, GRAPHIQL_POLICY) }));
-    let others = Router::new()
-        .fallback_service(ServeDir::new(dir))
-        .layer(map_response(|response| async { with_header(response, CONTENT_SECURITY_POLICY, POLICY) }));
+    let index = ServeFile::new(dir.join("index.html"));
+    let app = APP_PATHS.iter().fold(Router::new(), |app, path| app.route_service(path, index.clone()));
+    let others = app.fallback_service(ServeDir::new(dir)).layer(map_response(move |mut response: Response| {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, app_policy.clone());
+        async { response }
+    }));
     let pages = graphiql
         .merge(others)
         .layer(map_response(|response| async { with_header(response, CACHE_CONTROL, "no-cache") }));
@@ -72,7 +96,7 @@ fn built(dir: &std::path::Path) -> Router {
 
 fn not_built() -> Router {
     let text = || async { ([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-cache")], NOT_BUILT) };
-    Router::new().route("/", get(text)).route("/graphiql", get(text))
+    APP_PATHS.iter().chain(&["/graphiql"]).fold(Router::new(), |pages, path| pages.route(path, get(text)))
 }
 
 fn with_header(mut response: Response, name: HeaderName, value: &'static str) -> Response {
@@ -101,13 +125,15 @@ mod tests {
         ] {
             std::fs::write(dist.join(name), text).unwrap();
         }
-        (dir, page_routes(Some(dist)))
+        (dir, page_routes(Some(dist), None))
     }
 
     #[tokio::test]
     async fn pages_are_html_and_asked_for_anew() {
         let (_dir, app) = app();
-        for (path, title) in [("/", "<title>dashboard</title>"), ("/graphiql", "<title>graphiql</title>")] {
+        let app_paths = ["/", "/loads", "/loads/42", "/loads/Load%3A0194e3a0"];
+        let pages = app_paths.map(|path| (path, "<title>dashboard</title>"));
+        for (path, title) in pages.into_iter().chain([("/graphiql", "<title>graphiql</title>")]) {
             let (status, headers, body) = get(app.clone(), path).await;
             assert_eq!((status, body.as_str()), (StatusCode::OK, title));
             assert_eq!(headers[CONTENT_TYPE], "text/html");
@@ -120,17 +146,19 @@ mod tests {
     #[tokio::test]
     async fn a_page_may_use_what_it_needs_and_nothing_from_elsewhere() {
         let (_dir, app) = app();
-        let strict = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+        let strict = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+                      connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-        for path in ["/", "/index.html", "/favicon.svg", "/nothing"] {
+        for path in ["/", "/index.html", "/loads", "/loads/42", "/favicon.svg", "/nothing", "/loads/42/nothing"] {
             let (_, headers, _) = get(app.clone(), path).await;
             assert_eq!(headers[CONTENT_SECURITY_POLICY], strict, "{path}");
         }
         for path in ["/graphiql", "/graphiql.html"] {
             let (_, headers, _) = get(app.clone(), path).await;
             let policy: Vec<_> = headers[CONTENT_SECURITY_POLICY].to_str().unwrap().split("; ").collect();
-            let differences = strict.split("; ").filter(|directive| !policy.contains(directive));
-            assert_eq!(differences.collect::<Vec<_>>(), ["style-src 'self'", "img-src 'self'"], "{path}");
+            let differences: Vec<_> = strict.split("; ").filter(|directive| !policy.contains(directive)).collect();
+            let expected = ["style-src 'self'", "img-src 'self' data: blob:", "manifest-src 'self'"];
+            assert_eq!(differences, expected, "{path}");
             for directive in
                 ["worker-src 'self'", "font-src 'self'", "img-src 'self' data:", "style-src 'self' 'unsafe-inline'"]
             {
@@ -139,6 +167,25 @@ mod tests {
         }
         let (_, headers, _) = get(app, "/assets/index-BxY1.js").await;
         assert!(!headers.contains_key(CONTENT_SECURITY_POLICY), "a worker would be under it, not its page");
+    }
+
+    #[tokio::test]
+    async fn the_origin_of_a_base_map_is_allowed_for_the_dashboard_alone() {
+        let (dir, _) = app();
+        let map = BaseMap::parse("https://tiles.example.org:8443/{z}/{x}/{y}.png?key=1", None).unwrap();
+        let app = page_routes(Some(dir.path().join("dist")), Some(&map));
+        let policy = async |path: &str| {
+            let (_, headers, _) = get(app.clone(), path).await;
+            headers[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
+        };
+        let origin = "https://tiles.example.org:8443";
+        for path in ["/", "/loads/42"] {
+            let policy = policy(path).await;
+            let named: Vec<_> = policy.split("; ").filter(|directive| directive.contains("example")).collect();
+            let images = format!("img-src 'self' data: blob: {origin}");
+            assert_eq!(named, [images, format!("connect-src 'self' {origin}")], "{path}");
+        }
+        assert!(!policy("/graphiql").await.contains("example"));
     }
 
     #[tokio::test]
@@ -178,8 +225,8 @@ mod tests {
     async fn without_a_build_the_pages_say_how_to_get_one() {
         let empty = tempfile::tempdir().unwrap();
         for web_dir in [None, Some(empty.path().to_owned())] {
-            for path in ["/", "/graphiql"] {
-                let (status, headers, body) = get(page_routes(web_dir.clone()), path).await;
+            for path in ["/", "/loads/42", "/graphiql"] {
+                let (status, headers, body) = get(page_routes(web_dir.clone(), None), path).await;
                 assert_eq!((status, body.as_str()), (StatusCode::OK, NOT_BUILT));
                 assert_eq!(headers[CONTENT_TYPE], "text/plain; charset=utf-8");
                 assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
