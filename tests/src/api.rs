@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use paystats_standalone::client;
 use serde_json::{Value, json};
 use tokio::{task::spawn_blocking, time::timeout};
-use ureq::http::HeaderMap;
+use ureq::http::{HeaderMap, Method, Request};
 
 use crate::{PATIENCE, eventually};
 
@@ -59,6 +59,29 @@ impl Api {
         self.ask("/graphql", Some(json!({ "query": query, "variables": variables }))).await
     }
 
+    /// Sends any request, with these headers and this body.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+        let mut request = Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.into();
+        let asked = spawn_blocking(move || {
+            let agent =
+                ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
+            let agent = agent.new_agent();
+            let answered = match method_has_body(request.method_ref().unwrap()) {
+                true => agent.run(request.body(body).unwrap()),
+                false => agent.run(request.body(()).unwrap()),
+            };
+            let (head, mut body) = answered.unwrap().into_parts();
+            let text = body.read_to_string().unwrap();
+            let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            Answer { status: head.status.as_u16(), headers: head.headers, body }
+        });
+        asked.await.unwrap()
+    }
+
     async fn ask(&self, path: &str, body: Option<Value>) -> Result<Answer, ureq::Error> {
         let url = self.url(path);
         // An agent a request: it keeps no connection that would have to be drained.
@@ -82,6 +105,10 @@ impl Api {
         let client = client::Client::new(&format!("ws://{}/graphql", self.address)).unwrap();
         Subscription(client.subscribe(query, variables).await.unwrap())
     }
+}
+
+fn method_has_body(method: &Method) -> bool {
+    matches!(*method, Method::PUT | Method::POST)
 }
 
 /// What the server answered over HTTP.

@@ -2,6 +2,7 @@
 //! misbehaves on purpose; both run in this process.
 
 mod s3_server;
+mod uploads;
 mod web_server;
 
 use std::{fs, net::IpAddr};

@@ -60,6 +60,21 @@ impl S3Server {
         .collect()
     }
 
+    /// The names of all files that it has, parts of uploads included.
+    pub fn files(&self) -> Vec<String> {
+        let mut folders = vec![self.folder.path().to_owned()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                match entry.file_type().unwrap().is_dir() {
+                    true => folders.push(entry.path()),
+                    false => files.push(entry.file_name().into_string().unwrap()),
+                }
+            }
+        }
+        files
+    }
+
     /// Writes an object.
     pub fn put(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path: &Path = &self.folder.path().join(path);
