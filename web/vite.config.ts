@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { defineConfig, type Plugin } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 const page = (name: string) => `${import.meta.dirname}/${name}.html`;
 
@@ -36,11 +37,16 @@ export default defineConfig({
       "graphiql > @graphiql/react > graphql-language-service",
     ],
   },
+  // What needs no browser and no server stands beside the code; stories are in tests/.
+  test: { include: ["src/**/*.test.ts"] },
   server: {
     proxy: {
       "/graphql": { target: api, ws: true },
       "/readyz": api,
-      "/loads": api,
+      "/dashboard.json": api,
+      "/datalake": api,
+      // Other addresses below /loads are the page's own.
+      "^/loads/\\d+/rejections\\.csv": api,
     },
   },
 });

@@ -1,5 +1,12 @@
 /** How the page talks to the server: queries and mutations by HTTP, subscriptions by WebSocket. */
-import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client";
+import {
+  ApolloClient,
+  ApolloLink,
+  type FieldFunctionOptions,
+  HttpLink,
+  InMemoryCache,
+  type StoreObject,
+} from "@apollo/client";
 import { OperationTypeNode } from "graphql";
 import { createSocket } from "./connection";
 import { ResumingLink } from "./resuming-link";
@@ -7,6 +14,19 @@ import { ResumingLink } from "./resuming-link";
 const origin = location.origin;
 
 export const socket = createSocket(`${origin.replace(/^http/, "ws")}/graphql`);
+
+/**
+ * The progress of a load has no id beside it, and is told by answers and by the subscription. An answer that was overtaken by what was told
+ * meanwhile changes nothing: `seq` grows with every change.
+ */
+function newestProgress(
+  known: StoreObject | undefined,
+  told: StoreObject,
+  { mergeObjects, readField }: FieldFunctionOptions,
+): StoreObject {
+  const [before = 0, now = before] = [known, told].map((progress) => readField<number>("seq", progress));
+  return known && now < before ? known : mergeObjects(known ?? {}, told);
+}
 
 export const client = new ApolloClient({
   link: ApolloLink.split(
@@ -16,8 +36,7 @@ export const client = new ApolloClient({
   ),
   cache: new InMemoryCache({
     typePolicies: {
-      // Its fields are told one by one, in answers and by the subscription; it has no id beside its load.
-      Load: { fields: { progress: { merge: true } } },
+      Load: { fields: { progress: { merge: newestProgress } } },
       PostalCode: { keyFields: ["id"] },
     },
   }),

@@ -4,7 +4,7 @@ import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, us
 import { Link } from "wouter";
 import { onReturn } from "../api/connection";
 import { graphql, readFragment } from "../gql";
-import type { WatchLoadsSubscription } from "../gql/graphql";
+import type { LoadState, WatchLoadsSubscription } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
 import { minus } from "../locale/decimal";
 import { LOAD_PROGRESS, LOAD_STATE, WATCH_LOADS, WATCH_TOTAL } from "./loads";
@@ -22,11 +22,13 @@ interface Note {
 interface Live {
   notes: Note[];
   dismiss(key: string): void;
-  /** Grows with each load that was not known before: lists of loads ask anew. */
+  /** Grows with each load that was not known before, or that goes on after it had ended: lists of loads ask anew. */
   newLoads: number;
+  /** Grows with each load that is told to be in another state. */
+  changedStates: number;
 }
 
-const LiveContext = createContext<Live>({ notes: [], dismiss: () => {}, newLoads: 0 });
+const LiveContext = createContext<Live>({ notes: [], dismiss: () => {}, newLoads: 0, changedStates: 0 });
 export const useLive = () => use(LiveContext);
 
 const TOTAL_NOW = graphql(`
@@ -44,7 +46,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const format = useFormat();
   const [notes, setNotes] = useState<Note[]>([]);
   const [newLoads, setNewLoads] = useState(0);
-  const known = useRef(new Set<string>());
+  const [changedStates, setChangedStates] = useState(0);
+  const known = useRef(new Map<string, LoadState>());
 
   const add = useCallback((note: Note) => {
     setNotes((notes) => [note, ...notes.filter(({ key }) => key !== note.key)].slice(0, MOST_NOTES));
@@ -86,9 +89,14 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       }
       const told = data.loads;
       const { id } = told.load;
-      if (!known.current.has(id)) {
-        known.current.add(id);
+      const before = known.current.get(id);
+      known.current.set(id, told.state);
+      // One that succeeded and is taken back now is on its way again.
+      if (!before || (told.state === "REVERTING" && before === "SUCCEEDED")) {
         setNewLoads((count) => count + 1);
+      }
+      if (told.state !== before) {
+        setChangedStates((count) => count + 1);
       }
       client.cache.writeFragment({
         id: client.cache.identify({ __typename: "Load", id }),
@@ -133,7 +141,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     [askAnew, lookAgain],
   );
 
-  const live = useMemo(() => ({ notes, dismiss, newLoads }), [notes, dismiss, newLoads]);
+  const live = useMemo(() => ({ notes, dismiss, newLoads, changedStates }), [notes, dismiss, newLoads, changedStates]);
   return <LiveContext value={live}>{children}</LiveContext>;
 }
 

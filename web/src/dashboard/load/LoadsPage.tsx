@@ -1,4 +1,122 @@
-/** Loads: what can be loaded, what is on its way, and what was. */
-export default function LoadsPage() {
-  return <h1>Loads</h1>;
+/** Loads: what can be loaded, what is on its way, and what was; or one load, by its number. */
+import { useApolloClient } from "@apollo/client/react";
+import { useCallback, useEffect, useState } from "react";
+import { useLocation, useSearchParams } from "wouter";
+import type { LoadEntity } from "../gql/graphql";
+import { useMessages } from "../locale";
+import { useSettings } from "../settings";
+import { LAKE_FILES } from "./files/use-files";
+import "./load.css";
+import { Overview } from "./Overview";
+import { LoadPage } from "./one/LoadPage";
+import { guessByContent, guessByName } from "./start/guess";
+import { DropZone } from "./upload/DropZone";
+import { UploadsCard } from "./upload/UploadsCard";
+import { addUpload } from "./upload/uploads";
+import { words } from "./words";
+
+/** A form that is open for a file. */
+export interface Draft {
+  source: string;
+  guess?: LoadEntity;
+  /** Whether a person has asked for it just now. */
+  takesFocus: boolean;
 }
+
+export default function LoadsPage({ params }: { params: { number?: string } }) {
+  const say = useMessages(words);
+  const client = useApolloClient();
+  const { upload } = useSettings();
+  const [, navigate] = useLocation();
+  const [search, setSearch] = useSearchParams();
+  const [drafts, setDrafts] = useState<Draft[]>([]);
+  const folder = search.get("folder") ?? "";
+  const { number } = params;
+
+  useEffect(() => {
+    document.title = `${number ? say.load(number) : say.title} · paystats`;
+    return () => {
+      document.title = "paystats";
+    };
+  }, [number, say]);
+
+  const open = useCallback((draft: Draft) => {
+    setDrafts((drafts) => [draft, ...drafts.filter(({ source }) => source !== draft.source)].sort(codesFirst));
+  }, []);
+  const close = useCallback((source: string) => {
+    setDrafts((drafts) => drafts.filter((draft) => draft.source !== source));
+  }, []);
+  const startLoad = useCallback(
+    (source: string) => {
+      open({ source, guess: guessByName(source), takesFocus: true });
+      if (number) {
+        navigate("/loads");
+      }
+    },
+    [open, navigate, number],
+  );
+  const openFolder = (path: string) =>
+    setSearch((now) => {
+      const next = new URLSearchParams(now);
+      next.delete("folder");
+      if (path) {
+        next.set("folder", path);
+      }
+      return next;
+    });
+
+  const rules = {
+    ...upload,
+    exists: async (path: string) => {
+      const { data } = await client.query({
+        query: LAKE_FILES,
+        variables: { prefix: path },
+        fetchPolicy: "network-only",
+      });
+      return data?.datalake.some((file) => file.path === path) ?? false;
+    },
+    onStored: async ({ path }: { path: string }, file: File) => {
+      client.refetchQueries({ include: [LAKE_FILES] }).catch(() => {});
+      const guess = await guessByContent(file);
+      // Who is about to type elsewhere is not disturbed.
+      const isIdle = !document.activeElement?.matches("input, select, textarea");
+      open({ source: path, guess, takesFocus: isIdle });
+    },
+  };
+  const add = (files: File[], folders: File[] = []) => {
+    for (const file of files) {
+      addUpload(file, folder, rules);
+    }
+    for (const file of folders) {
+      addUpload(file, folder, rules, true);
+    }
+  };
+
+  return (
+    <div className="loads">
+      {upload.maxBytes > 0 && <DropZone folder={folder} add={add} />}
+      {number === undefined && (
+        <header className="page-head">
+          <h1>{say.title}</h1>
+          <p className="hint">{say.intro}</p>
+        </header>
+      )}
+      <UploadsCard startLoad={startLoad} />
+      {number === undefined ? (
+        <Overview
+          folder={folder}
+          drafts={drafts}
+          closeDraft={close}
+          openFolder={openFolder}
+          startLoad={startLoad}
+          add={add}
+        />
+      ) : (
+        <LoadPage key={number} number={number} />
+      )}
+    </div>
+  );
+}
+
+/** Paystats name postal codes, so these are loaded first. */
+const codesFirst = (a: Draft, b: Draft) => Number(b.guess === "POSTAL_CODES") - Number(a.guess === "POSTAL_CODES");

@@ -1,0 +1,43 @@
+import { useMutation } from "@apollo/client/react";
+import { graphql } from "../../gql";
+import { useFormat, useMessages } from "../../locale";
+import { Confirm } from "../parts/Confirm";
+import { words } from "./words";
+
+const UNDO_LOAD = graphql(`
+  mutation UndoLoad($id: ID!) {
+    undoLoad(input: { id: $id }) { load { ...LoadState } }
+  }
+`);
+
+interface UndoLoadProps {
+  id: string;
+  number: number;
+  inserted: number;
+  updated: number;
+}
+
+/** Takes a load back, after saying what that means. */
+export function UndoLoad({ id, number, inserted, updated }: UndoLoadProps) {
+  const say = useMessages(words);
+  const format = useFormat();
+  const [run, { loading, error }] = useMutation(UNDO_LOAD);
+  return (
+    <>
+      <Confirm
+        ask={say.undo}
+        name={say.undoOf(number)}
+        question={say.undoQuestion(number, format.count(inserted), format.count(updated))}
+        yes={say.undoYes}
+        no={say.undoNo}
+        busy={loading}
+        run={() => void run({ variables: { id } }).catch(() => {})}
+      />
+      {error && (
+        <p className="failure" role="alert">
+          <strong>{say.notDone}</strong> {error.message}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,35 @@
+/** Requests that tell how far they are: `fetch` cannot say what it has sent. */
+import type { Answer, Send } from "./upload";
+
+/** A connection on which nothing moves for so long is given up. */
+const SILENCE_MS = 45_000;
+
+export const sendByXhr: Send = ({ method, url, headers, body, signal, onSent }) =>
+  new Promise<Answer>((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    let silence: ReturnType<typeof setTimeout>;
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => xhr.abort(), SILENCE_MS);
+    };
+    const abort = () => xhr.abort();
+    signal.addEventListener("abort", abort);
+    xhr.upload.onprogress = ({ loaded }) => {
+      heard();
+      onSent?.(loaded);
+    };
+    xhr.onload = () =>
+      resolve({ status: xhr.status, header: (name) => xhr.getResponseHeader(name), body: xhr.responseText });
+    xhr.onerror = () => reject(new Error("the connection was lost"));
+    xhr.onabort = () => reject(new Error("the connection was given up"));
+    xhr.onloadend = () => {
+      clearTimeout(silence);
+      signal.removeEventListener("abort", abort);
+    };
+    xhr.open(method, url);
+    for (const [name, value] of Object.entries(headers)) {
+      xhr.setRequestHeader(name, value);
+    }
+    heard();
+    xhr.send(body ?? null);
+  });
