@@ -1,6 +1,6 @@
 /** The frame of every page: where one can go, whether the connection stands, and what has just changed. */
 import { lazy, Suspense } from "react";
-import { Link, Route, Switch } from "wouter";
+import { Link, Route, Switch, useRoute } from "wouter";
 import { useConnection } from "./api/connection";
 import { AskPage } from "./ask/AskPage";
 import { LiveProvider, Notes } from "./live/Live";
@@ -12,6 +12,7 @@ const LoadsPage = lazy(() => import("./load/LoadsPage"));
 
 export function App() {
   const say = useMessages(words);
+  const [isLoads] = useRoute("/loads/:number?");
   return (
     <LiveProvider>
       <a className="skip" href="#main">
@@ -26,7 +27,7 @@ export function App() {
           <Link href="/" className={(active) => (active ? "tab current" : "tab")}>
             {say.ask}
           </Link>
-          <Link href="/loads" className={(active) => (active ? "tab current" : "tab")}>
+          <Link href="/loads" className={isLoads ? "tab current" : "tab"}>
             {say.loads}
           </Link>
           <a className="tab" href="/graphiql">

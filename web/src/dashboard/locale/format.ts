@@ -45,9 +45,13 @@ export function makeFormat(locale: string, currency: string): Format {
   const shortMonth = new Intl.DateTimeFormat(locale, { month: "short", year: "numeric", ...inUtc });
   const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
   const list = new Intl.ListFormat(locale, { type: "conjunction" });
-  const unit = (unit: string, maximumFractionDigits: number) =>
-    new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits });
-  const sizes = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"].map((name, index) => unit(name, index && 1));
+  const unit = (unit: string, maximumFractionDigits: number, unitDisplay: "short" | "long" = "short") =>
+    new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay, maximumFractionDigits });
+  // In English, the short form of bytes has no plural.
+  const sizes = [
+    unit("byte", 0, "long"),
+    ...["kilobyte", "megabyte", "gigabyte", "terabyte"].map((name) => unit(name, 1)),
+  ];
   const [second, minute, hour] = ["second", "minute", "hour"].map((name) => unit(name, 0)) as [
     Intl.NumberFormat,
     Intl.NumberFormat,

@@ -52,18 +52,20 @@ export function FilesTable({ view: { folders, files }, folder, nothing, openFold
           <tr key={path}>
             <th scope="row" className="path">
               {path.slice(folder.length)}
+              <span className="hint when-below">
+                <When at={modifiedAt} />
+              </span>
+              {!isLoadable(path) && <span className="hint">{say.notLoadable}</span>}
             </th>
             <td className="number">{format.bytes(sizeBytes)}</td>
             <td className="when">
               <When at={modifiedAt} />
             </td>
             <td className="number">
-              {isLoadable(path) ? (
+              {isLoadable(path) && (
                 <button type="button" className="small" aria-label={say.loadOf(path)} onClick={() => startLoad(path)}>
                   {say.load}
                 </button>
-              ) : (
-                <span className="hint">{say.notLoadable}</span>
               )}
             </td>
           </tr>

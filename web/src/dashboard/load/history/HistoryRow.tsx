@@ -39,11 +39,15 @@ export function HistoryRow({ load: masked }: { load: FragmentType<typeof HISTORY
       </td>
       <th scope="row" className="path">
         {load.source}
+        {load.dryRun && <em className="tag">{say.dryRun}</em>}
         <span className="hint">
           {say.entities[load.entity]}
           {load.onlyRejected && `, ${say.onlyRejected.toLowerCase()}`}
+          <span className="when-below">
+            {" · "}
+            <When at={load.createdAt} />
+          </span>
         </span>
-        {load.dryRun && <em className="tag">{say.dryRun}</em>}
       </th>
       <td className="number">{format.count(rowsRead)}</td>
       <td className="number" data-some={rowsRejected > 0}>
@@ -53,7 +57,11 @@ export function HistoryRow({ load: masked }: { load: FragmentType<typeof HISTORY
         <When at={load.createdAt} />
       </td>
       <td className="number took">
-        {startedAt && finishedAt && format.duration((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000)}
+        {/* Of one that was taken back, it is known when that was done. */}
+        {startedAt &&
+          finishedAt &&
+          state !== "UNDONE" &&
+          format.duration((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000)}
       </td>
     </tr>
   );

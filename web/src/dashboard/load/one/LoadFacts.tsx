@@ -64,11 +64,11 @@ export function LoadFacts({ load: masked }: { load: FragmentType<typeof LOAD_FAC
   if (startedAt) {
     facts.push([say.started, since(startedAt, say.waited(format.duration(secondsBetween(createdAt, startedAt))))]);
   }
-  if (finishedAt) {
-    facts.push([
-      say.finished,
-      since(finishedAt, startedAt ? say.took(format.duration(secondsBetween(startedAt, finishedAt))) : undefined),
-    ]);
+  if (finishedAt && state === "UNDONE") {
+    facts.push([say.undone, <When key="undone" at={finishedAt} />]);
+  } else if (finishedAt) {
+    const work = startedAt && say.took(format.duration(secondsBetween(startedAt, finishedAt)));
+    facts.push([say.finished, since(finishedAt, work || undefined)]);
   }
   if (retryOf) {
     facts.push([say.repeats, <LoadLink key="of" number={retryOf.number} />]);

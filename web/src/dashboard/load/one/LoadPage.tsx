@@ -79,12 +79,14 @@ export function LoadPage({ number }: { number: string }) {
       {error && <Problem error={error} retry={askAgain} />}
       <LoadActions load={load} />
       <div className="load-grid">
-        <LoadProgressCard load={load} />
+        <div>
+          <LoadProgressCard load={load} />
+          {!isUnderWay(progress.state) && <TotalChanges load={load} />}
+          <KeptRows load={load} />
+        </div>
         <LoadFacts load={load} />
-        {!isUnderWay(progress.state) && <TotalChanges load={load} />}
-        <RejectionsCard load={load} />
-        <KeptRows load={load} />
       </div>
+      <RejectionsCard load={load} />
     </>
   );
 }

@@ -53,7 +53,7 @@ export function RejectionsTable({ rows, columns, busy }: RejectionsTableProps) {
                 <span className="hint">{reason}</span>
               </td>
               {places.map((place) => (
-                <td key={place} className="field" data-wrong={column !== null && nameOf(place) === column}>
+                <td key={place} className="source-field" data-wrong={column !== null && nameOf(place) === column}>
                   <span title={fields[place]}>{fields[place]}</span>
                 </td>
               ))}

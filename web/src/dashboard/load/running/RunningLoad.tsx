@@ -45,12 +45,10 @@ export function RunningLoad({ load: masked }: { load: FragmentType<typeof RUNNIN
         tone={progress.state === "REVERTING" ? "back" : undefined}
       />
       <Pace progress={progress} share={share} dryRun={load.dryRun} />
-      <Counts progress={progress} />
-      {canBeCancelled(progress.state) && (
-        <div className="actions">
-          <CancelLoad id={load.id} number={load.number} />
-        </div>
-      )}
+      <div className="running-foot">
+        <Counts progress={progress} />
+        {canBeCancelled(progress.state) && <CancelLoad id={load.id} number={load.number} />}
+      </div>
     </li>
   );
 }

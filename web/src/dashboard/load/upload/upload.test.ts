@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { giveUp, type Send, type UploadOptions, UploadRefused, upload } from "./upload";
 
 /** What goes wrong with the next request that has a body. */
-type Fault = "cut before" | "cut within" | "cut after" | "busy" | "unavailable";
+type Fault = "cut before" | "cut within" | "cut after" | "busy" | "unavailable" | "in the way";
 
 class FakeLake {
   files = new Map<string, Buffer>();
@@ -51,7 +51,10 @@ class FakeLake {
       return refuse(503, "later");
     }
     if (fault === "busy") {
-      return refuse(409, "another request holds it");
+      return refuse(409, "another request holds it", { "Retry-After": 1 });
+    }
+    if (fault === "in the way") {
+      return refuse(409, "a folder has this name");
     }
     if (request.headers["if-none-match"] === "*" && this.files.has(path)) {
       return refuse(412, "the file exists");
@@ -163,6 +166,13 @@ describe("an upload", () => {
     expect(lake.requests).toEqual(["HEAD", "PUT bytes 70-99/100"]);
   });
 
+  test("is ended where all bytes are there, and it is not", async () => {
+    lake.parts.set("one", Buffer.from(text));
+    await start();
+    expect(kept()).toBe(text);
+    expect(lake.requests).toEqual(["HEAD", "PUT bytes */100"]);
+  });
+
   test("moves to the offset that the server tells", async () => {
     let asked = 0;
     lake.parts.set("one", Buffer.from(text.slice(0, 50)));
@@ -196,7 +206,7 @@ describe("an upload", () => {
   });
 
   test("ends with the server's words where it is not wanted", async () => {
-    lake.faults = Array(9).fill("busy");
-    await expect(start()).rejects.toEqual(new UploadRefused(409, "another request holds it"));
+    lake.faults = ["in the way"];
+    await expect(start()).rejects.toEqual(new UploadRefused(409, "a folder has this name"));
   });
 });

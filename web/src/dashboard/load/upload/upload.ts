@@ -9,8 +9,6 @@
 export const PIECE_BYTES = 8 * 1024 * 1024;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
-/** A conflict without an offset may be another request that still holds the upload; after so many it is one that stays. */
-const MOST_CONFLICTS = 4;
 
 export interface Stored {
   path: string;
@@ -72,7 +70,6 @@ export class FileUnreadable extends Error {}
 export async function upload(options: UploadOptions): Promise<Stored> {
   const { file, signal, send, pieceBytes = PIECE_BYTES } = options;
   let failures = 0;
-  let conflicts = 0;
   let mayBeThere = false;
   let offset: number | undefined = options.inPieces ? undefined : 0;
   while (true) {
@@ -121,27 +118,21 @@ export async function upload(options: UploadOptions): Promise<Stored> {
         failures = 0;
       }
       offset = next;
-      conflicts = 0;
       options.onSent(offset ?? 0);
       continue;
     }
-    if (status === 409) {
-      const told = offsetIn(answer);
-      if (told !== undefined && told !== offset && told <= file.size) {
-        offset = told;
-        options.onSent(offset);
-        continue;
-      }
-      if (++conflicts < MOST_CONFLICTS) {
-        await waitAgain();
-        continue;
-      }
+    // Where it goes on: the piece did not start there, or did not come as a whole.
+    const told = offsetIn(answer);
+    if (status >= 400 && told !== undefined && told !== offset && told <= file.size) {
+      offset = told;
+      options.onSent(offset);
+      continue;
     }
     // The answer to its last piece was lost on the way; nobody else had the name before.
     if (status === 412 && mayBeThere) {
       return { path: options.path, sizeBytes: file.size };
     }
-    if (isTransient(status)) {
+    if (isTransient(answer)) {
       await waitAgain();
       continue;
     }
@@ -183,15 +174,22 @@ function requestOf(
 }
 
 const rangeOf = (start: number, end: number, size: number) =>
-  size === 0 ? "bytes */0" : `bytes ${start}-${end - 1}/${size}`;
+  start === end ? `bytes */${size}` : `bytes ${start}-${end - 1}/${size}`;
 
 function offsetIn(answer: Answer): number | undefined {
   const text = answer.header("Upload-Offset");
   return text !== null && /^\d{1,16}$/.test(text) ? Number(text) : undefined;
 }
 
-/** What a later try may mend: the server is busy, starting, or behind a gateway that does not find it. */
-const isTransient = (status: number) => status === 408 || status === 429 || (status >= 500 && status !== 507);
+/**
+ * What a later try may mend. A conflict is one if the server says when to come again: the request that broke off still holds the upload,
+ * until the server has noticed.
+ */
+const isTransient = ({ status, header }: Answer) =>
+  status === 408 ||
+  status === 429 ||
+  (status >= 500 && status !== 507) ||
+  (status === 409 && header("Retry-After") !== null);
 
 function messageIn({ status, body }: Answer): string {
   try {

@@ -1,0 +1,588 @@
+/** The page of loads in Chromium: files get in, loads are started, watched, stopped, repeated and taken back. */
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { assertAccessible } from "./accessibility.js";
+import { startBadNetwork } from "./bad-network.js";
+import { openPage, type WatchedPage } from "./browser.js";
+import { paystatsCsv, postalCodesCsv } from "./files.js";
+import { type Paystats, screenshotPath, startChromium, startPaystats } from "./harness.js";
+import { START_LOAD, type StartedLoad } from "./loads.js";
+
+const PIECE_BYTES = 8 * 1024 * 1024;
+const ENGLISH = { locale: "en-US" };
+const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true } as const;
+
+describe("the page of loads", () => {
+  let paystats: Paystats;
+  let browser: Browser;
+  let folder: string;
+
+  before(async () => {
+    paystats = await startPaystats("loads-page");
+    browser = await startChromium();
+    folder = await mkdtemp(join(tmpdir(), "paystats-loads-page-"));
+  });
+  after(async () => {
+    await browser?.close();
+    await paystats?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const open = async (
+    path = "/loads",
+    options: Parameters<typeof openPage>[2] = {},
+    origin = paystats.origin,
+  ): Promise<WatchedPage> => {
+    // Under the policy that the server sends.
+    const opened = await openPage(browser, origin, { ...ENGLISH, bypassCSP: false, ...options });
+    await opened.page.goto(path);
+    return opened;
+  };
+  const start = async (source: string, input: Record<string, unknown> = {}): Promise<StartedLoad> => {
+    const variables = { input: { entity: "PAYSTATS", source, ...input } };
+    return (await paystats.ask<{ startLoad: { load: StartedLoad } }>(START_LOAD, variables)).startLoad.load;
+  };
+  const total = async () =>
+    (await paystats.ask<{ total: { amount: string; count: number } }>("{ total { amount count } }")).total;
+  const fileOnDisk = async (name: string, content: string) => {
+    const path = join(folder, name);
+    await writeFile(path, content);
+    return path;
+  };
+
+  test("says how to begin while there is nothing", async () => {
+    const { page, assertWellBehaved, close } = await open();
+    await page.getByRole("heading", { name: "There is nothing in the data lake yet" }).waitFor();
+    await page.getByText("Nothing was loaded yet.").waitFor();
+    await page.getByText("No load is on its way.").waitFor();
+    await assertAccessible(page);
+    await page.screenshot({ path: screenshotPath("loads-empty"), fullPage: true });
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a file that is dropped is uploaded, and loaded with one press", async () => {
+    const { page, assertWellBehaved, close } = await open();
+    await page.getByRole("heading", { name: "There is nothing in the data lake yet" }).waitFor();
+    await drop(page, "places.csv", postalCodesCsv());
+    const form = page.getByRole("form", { name: "Load places.csv" });
+    await form.waitFor();
+    assert.ok(await form.getByRole("radio", { name: /Postal codes/ }).isChecked(), "its header tells what it is");
+    await page.screenshot({ path: screenshotPath("loads-dropped"), fullPage: true });
+    await assertAccessible(page);
+    // The form has the focus, on the button that starts.
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/loads\/\d+$/);
+    await isIn(page, "SUCCEEDED");
+    assert.deepEqual(await counts(page), { read: "3", inserted: "3", updated: "0", unchanged: "0", rejected: "0" });
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a file of the data lake is found in its folder and loaded, by keys alone", async () => {
+    await paystats.putFile("notes.txt", "not for loading");
+    await put(paystats, "2015/q1/paystats.csv", paystatsCsv(1_234));
+    const { page, assertWellBehaved, close } = await open();
+    await page.getByText("not a kind that can be loaded").waitFor();
+    await page.getByRole("button", { name: "2015/" }).press("Enter");
+    await page.getByRole("button", { name: "q1/" }).press("Enter");
+    assert.match(page.url(), /folder=2015%2Fq1%2F/);
+    await page.getByRole("button", { name: "Data lake" }).press("Enter");
+    await page.getByRole("searchbox", { name: "Filter by name" }).fill("PAYST");
+    await page.getByRole("button", { name: "Load 2015/q1/paystats.csv…" }).press("Enter");
+    await page.getByRole("form", { name: "Load 2015/q1/paystats.csv" }).waitFor();
+    assert.ok(await page.getByRole("radio", { name: /Paystats/ }).isChecked(), "its name tells what it is");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/loads\/\d+$/);
+    await isIn(page, "SUCCEEDED");
+    assert.equal((await counts(page)).inserted, "1,234");
+    assert.match((await page.evaluate(() => document.activeElement?.textContent)) ?? "", /^Load #\d+$/);
+    const sum = page.locator(".load-changes tfoot");
+    await sum.getByText("+€12,957.00").waitFor();
+    await sum.getByText("+1,234", { exact: true }).waitFor();
+    await page.screenshot({ path: screenshotPath("loads-succeeded"), fullPage: true });
+    await assertAccessible(page);
+    await page.goBack();
+    await page.locator(".history-table").getByText("2015/q1/paystats.csv").waitFor();
+    assertWellBehaved();
+    await close();
+  });
+
+  test("pressed twice, a form starts one load", async () => {
+    await paystats.putFile("twice.csv", paystatsCsv(10, 50_001));
+    const { page, close } = await open();
+    await page.getByRole("button", { name: "Load twice.csv…" }).click();
+    await page.getByRole("radio", { name: /Paystats/ }).check();
+    await page.getByRole("button", { name: "Start load" }).dblclick();
+    await page.waitForURL(/\/loads\/\d+$/);
+    await isIn(page, "SUCCEEDED");
+    const filter = { source: "twice.csv" };
+    const query = "query ($filter: LoadFilter) { loads(filter: $filter) { totalCount } }";
+    const { loads } = await paystats.ask<{ loads: { totalCount: number } }>(query, { filter });
+    assert.equal(loads.totalCount, 1);
+    await close();
+  });
+
+  test("what the server does not accept is said at the form", async () => {
+    await paystats.putFile("gone.csv", paystatsCsv(1));
+    const { page, close } = await open();
+    await page.getByRole("button", { name: "Load gone.csv…" }).click();
+    await page.getByRole("radio", { name: /Paystats/ }).check();
+    await page.route("**/graphql", (route) =>
+      route.request().postData()?.includes("StartLoad")
+        ? route.fulfill({ json: { errors: [{ message: "there is no such file" }], data: null } })
+        : route.continue(),
+    );
+    await page.getByRole("button", { name: "Start load" }).click();
+    await page.getByRole("form").getByRole("alert").getByText("there is no such file").waitFor();
+    await page.unroute("**/graphql");
+    await page.getByRole("button", { name: "Start load" }).click();
+    await isIn(page, "SUCCEEDED");
+    await close();
+  });
+
+  test("refused rows are counted, paged through, downloaded, and loaded again once they are mended", async () => {
+    const good = paystatsCsv(200, 10_001);
+    const lines = good.trimEnd().split("\n");
+    // Every third line has a month that is none, from line 3 on; the header is line 1.
+    const bad = lines.map((line, index) =>
+      index > 0 && index % 3 === 2 ? line.replace(/2015-\d\d-01/, "tomorrow") : line,
+    );
+    const refused = bad.filter((line) => line.includes("tomorrow")).length;
+    await paystats.putFile("bad.csv", `${bad.join("\n")}\n`);
+    const first = await start("bad.csv");
+    const { page, assertWellBehaved, close } = await open(`/loads/${first.number}`);
+    await isIn(page, "SUCCEEDED");
+    assert.equal((await counts(page)).rejected, String(refused));
+    const reason = page.locator(".reasons tbody tr");
+    assert.match(
+      (await reason.innerText()).replace(/\s+/g, " "),
+      new RegExp(`first day of a month p_month ${refused}$`),
+    );
+    const rows = page.locator("table.rejections tbody tr");
+    const firstLine = () => rows.first().locator("th").innerText();
+    await page.locator("table.rejections thead").getByText("p_month").waitFor();
+    assert.equal(await rows.count(), 25);
+    assert.equal(await firstLine(), "3");
+    assert.equal(await rows.first().locator("[data-wrong=true]").innerText(), "tomorrow");
+    await page.screenshot({ path: screenshotPath("loads-rejections"), fullPage: true });
+    await assertAccessible(page);
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("Lines 78 to 150").waitFor();
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText(`Lines 153 to ${3 * refused}`).waitFor();
+    assert.ok(await page.getByRole("button", { name: "Next" }).isDisabled());
+    await page.getByRole("button", { name: "Previous" }).click();
+    await page.getByText("Lines 78 to 150").waitFor();
+    await page.getByRole("button", { name: "Previous" }).click();
+    await page.getByText("Lines 3 to 75").waitFor();
+    assert.ok(await page.getByRole("button", { name: "Previous" }).isDisabled());
+
+    const downloading = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Download all (CSV)" }).click();
+    const file = await readFile(await (await downloading).path(), "utf8");
+    assert.equal(file.trimEnd().split("\n").length, refused + 1);
+
+    await paystats.putFile("bad.csv", good);
+    await page.getByRole("button", { name: "Load the rejected lines again" }).click();
+    await page.waitForURL((url) => url.pathname !== `/loads/${first.number}`);
+    await isIn(page, "SUCCEEDED");
+    assert.equal((await counts(page)).inserted, String(refused));
+    await page.getByRole("link", { name: `#${first.number}`, exact: true }).click();
+    await page.getByText("Repeated by").waitFor();
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a load that fails says why, and can be tried again", async () => {
+    await paystats.putFile("broken.csv", "amount,p_month\n1,2015-01-01\n");
+    const { number } = await start("broken.csv");
+    const { page, assertWellBehaved, close } = await open(`/loads/${number}`);
+    await isIn(page, "FAILED");
+    await page.locator(".load-head .failure").getByText("It failed:").waitFor();
+    await page.getByText("No row was rejected.").waitFor();
+    await page.screenshot({ path: screenshotPath("loads-failed"), fullPage: true });
+    await assertAccessible(page);
+    await paystats.putFile("broken.csv", paystatsCsv(2, 20_001));
+    await page.getByRole("button", { name: "Load again" }).click();
+    await page.waitForURL((url) => url.pathname !== `/loads/${number}`);
+    await isIn(page, "SUCCEEDED");
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a dry run tells what would happen, and then it is done", async () => {
+    const before = await total();
+    await paystats.putFile("trial.csv", paystatsCsv(24, 30_001));
+    const { page, assertWellBehaved, close } = await open();
+    await page.getByRole("button", { name: "Load trial.csv…" }).click();
+    await page.getByRole("radio", { name: /Paystats/ }).check();
+    await page.getByRole("checkbox", { name: /Dry run/ }).check();
+    await page.getByText("Rejected rows", { exact: true }).click();
+    await page.getByLabel("Fail beyond so many rejected rows").fill("5");
+    await page.getByRole("button", { name: "Start dry run" }).click();
+    await isIn(page, "SUCCEEDED");
+    await page.getByRole("heading", { name: "How the totals would change" }).waitFor();
+    await page.getByText("Would be new").waitFor();
+    await page.getByText("fail beyond 5").waitFor();
+    assert.deepEqual(await total(), before);
+    await page.screenshot({ path: screenshotPath("loads-dry-run"), fullPage: true });
+    const dry = page.url();
+    await page.getByRole("button", { name: "Load it for real" }).click();
+    await page.waitForURL((url) => url.href !== dry);
+    await isIn(page, "SUCCEEDED");
+    await page.getByText("fail beyond 5").waitFor();
+    assert.equal((await total()).count, before.count + 24);
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a load is stopped, repeated, and taken back, and each time asks once more what cannot be undone", async () => {
+    const before = await total();
+    const rows = 150_000;
+    await paystats.putFile("large.csv", paystatsCsv(rows, 1_000_001));
+    const { number } = await start("large.csv");
+    const { page, assertWellBehaved, close } = await open();
+    const row = page.locator(".running", { hasText: "large.csv" });
+    await row.locator("[data-state=LOADING]").waitFor();
+    const bar = row.getByRole("progressbar", { name: `Progress of load #${number}` });
+    await waitUntil(async () => Number(await bar.getAttribute("aria-valuenow")) > 0);
+    await page.screenshot({ path: screenshotPath("loads-running"), fullPage: true });
+    await assertAccessible(page);
+    await row.getByRole("button", { name: `Cancel load #${number}` }).click();
+    await page.keyboard.press("Escape");
+    assert.match((await page.evaluate(() => document.activeElement?.textContent)) ?? "", /^Cancel$/);
+    await page.keyboard.press("Enter");
+    await row.getByRole("button", { name: "Stop it" }).click();
+    await page
+      .locator(".history-table tr", { hasText: `#${number}` })
+      .locator("[data-state=CANCELLED]")
+      .waitFor();
+    await row.waitFor({ state: "detached" });
+    assert.deepEqual(await total(), before);
+
+    await page.getByRole("link", { name: `Load #${number}`, exact: true }).click();
+    await page.getByRole("button", { name: "Load again" }).click();
+    await page.waitForURL((url) => url.pathname !== `/loads/${number}`);
+    await isIn(page, "LOADING");
+    await page.screenshot({ path: screenshotPath("loads-loading"), fullPage: true });
+    await isIn(page, "SUCCEEDED");
+    assert.equal((await counts(page)).inserted, "150,000");
+    await waitUntil(async () => (await total()).count === before.count + rows);
+
+    await page.getByRole("button", { name: /^Undo load/ }).click();
+    await page.getByText("150,000 rows that it brought go").waitFor();
+    await page.getByRole("button", { name: "Undo it" }).click();
+    await isIn(page, "UNDONE");
+    await page.locator("[data-count=reverted] dd", { hasText: "150,000" }).waitFor();
+    await waitUntil(async () => JSON.stringify(await total()) === JSON.stringify(before));
+    assertWellBehaved();
+    await close();
+  });
+
+  test("rows that stay when a load is taken back are told", async () => {
+    await paystats.putFile("older.csv", paystatsCsv(5, 40_001));
+    const older = await start("older.csv");
+    const { page, assertWellBehaved, close } = await open(`/loads/${older.number}`);
+    await isIn(page, "SUCCEEDED");
+    await paystats.putFile("newer.csv", paystatsCsv(2, 40_001).replaceAll("10.5", "11"));
+    const newer = await start("newer.csv");
+    await page.getByRole("link", { name: "All loads" }).click();
+    await page.locator(".history-table tr", { hasText: "newer.csv" }).locator("[data-state=SUCCEEDED]").waitFor();
+    await page.getByRole("link", { name: `Load #${older.number}`, exact: true }).click();
+    await page.getByRole("button", { name: /^Undo load/ }).click();
+    await page.getByRole("button", { name: "Undo it" }).click();
+    await isIn(page, "UNDONE");
+    const kept = page.locator(".load-kept tbody tr");
+    await kept.first().waitFor();
+    assert.deepEqual(
+      (await kept.allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim()),
+      [40_001, 40_002].map((id) => `${id} A newer load replaced it #${newer.number}`),
+    );
+    assertWellBehaved();
+    await close();
+  });
+
+  test("two tabs see the same load, also the one whose network is cut while it runs", async () => {
+    const network = await startBadNetwork(paystats.origin);
+    await paystats.putFile("watched.csv", paystatsCsv(150_000, 2_000_001));
+    const one = await open();
+    const other = await open("/loads", {}, network.origin);
+    await one.page.getByText("No load is on its way.").waitFor();
+    await other.page.getByText("No load is on its way.").waitFor();
+    const { number } = await start("watched.csv");
+    for (const { page } of [one, other]) {
+      await page.locator(".running", { hasText: "watched.csv" }).locator("[data-state=LOADING]").waitFor();
+      await page
+        .getByRole("link", { name: `#${number}`, exact: true })
+        .first()
+        .click();
+      await isIn(page, "LOADING");
+    }
+    network.cut();
+    await other.page.getByText("The connection to the server is lost.").waitFor();
+    await isIn(one.page, "SUCCEEDED");
+    await isIn(other.page, "SUCCEEDED");
+    assert.equal((await counts(one.page)).inserted, "150,000");
+    assert.deepEqual(await counts(other.page), await counts(one.page));
+    await other.page.getByText("The connection to the server is lost.").waitFor({ state: "hidden" });
+    await other.page.getByText("of work").waitFor();
+    one.assertWellBehaved();
+    await Promise.all([one.close(), other.close()]);
+    await network.stop();
+  });
+
+  test("the history is filtered by the address, and shows more when it is asked", async () => {
+    await paystats.putFile("small.csv", paystatsCsv(1, 60_001));
+    for (let count = 0; count < 21; count++) {
+      await start("small.csv", { dryRun: true });
+    }
+    const { page, assertWellBehaved, close } = await open();
+    await page.getByText("No load is on its way.").waitFor();
+    const rows = page.locator(".history-table tbody tr");
+    await waitUntil(async () => (await rows.count()) === 20);
+    await page.getByRole("button", { name: "Show more" }).click();
+    await waitUntil(async () => (await rows.count()) > 30);
+    const numbers = (await rows.locator(".load-number").allInnerTexts()).map((text) => Number(text.slice(1)));
+    assert.deepEqual(
+      numbers,
+      [...new Set(numbers)].sort((a, b) => b - a),
+      "each once, the newest first",
+    );
+    await page.getByLabel("State").selectOption("FAILED");
+    await waitUntil(async () => (await rows.count()) === 1);
+    await page.getByLabel("Rows are").selectOption("POSTAL_CODES");
+    await page.getByText("No load fits this filter.").waitFor();
+    assert.match(page.url(), /state=FAILED&entity=POSTAL_CODES/);
+    await page.reload();
+    await page.getByText("No load fits this filter.").waitFor();
+    await page.getByRole("button", { name: "Show all loads" }).click();
+    await waitUntil(async () => (await rows.count()) === 20);
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a load that is not there is said to be none", async () => {
+    for (const number of ["99999", "abc"]) {
+      const { page, assertWellBehaved, close } = await open(`/loads/${number}`);
+      await page.getByRole("heading", { name: `There is no load #${number}` }).waitFor();
+      await page.getByRole("link", { name: "All loads" }).click();
+      await page.getByRole("heading", { name: "Loads", exact: true }).waitFor();
+      assertWellBehaved();
+      await close();
+    }
+  });
+
+  test("what cannot be uploaded is told why, and a name that is taken is asked about", async () => {
+    await paystats.putFile("taken.csv", "old\n");
+    const { page, assertWellBehaved, close } = await open();
+    await drop(page, "table.xlsx", "x");
+    await page.getByRole("alert").getByText("the name has to end in .csv, .geojson, and .json").waitFor();
+    await page.getByRole("button", { name: "Dismiss: table.xlsx" }).click();
+    await drop(page, "taken.csv", paystatsCsv(1));
+    await page.getByRole("alert").getByText("has a file taken.csv already").waitFor();
+    await page.screenshot({ path: screenshotPath("loads-taken"), fullPage: true });
+    await page.getByRole("button", { name: "Keep both: taken.csv" }).click();
+    await page.getByRole("form", { name: "Load taken-2.csv" }).waitFor();
+    await drop(page, "taken.csv", "new\n");
+    await page.getByRole("button", { name: "Replace it: taken.csv" }).click();
+    await page.getByRole("form", { name: "Load taken.csv" }).waitFor();
+    const { datalake } = await paystats.ask<{ datalake: { path: string; sizeBytes: number }[] }>(
+      '{ datalake(prefix: "taken") { path sizeBytes } }',
+    );
+    assert.deepEqual(datalake, [
+      { path: "taken-2.csv", sizeBytes: paystatsCsv(1).length },
+      { path: "taken.csv", sizeBytes: 4 },
+    ]);
+    assertWellBehaved();
+    await close();
+  });
+
+  test("an upload goes on behind what the server has: through a cut network, and after the page was closed", async () => {
+    const path = await fileOnDisk("broad.csv", paystatsCsv(450_000, 3_000_001));
+    const network = await startBadNetwork(paystats.origin);
+    const { page, close } = await open("/loads", {}, network.origin);
+    const starts: number[] = [];
+    page.on("request", (request) => {
+      const range = request.headers()["content-range"];
+      if (request.method() === "PUT" && range) {
+        starts.push(Number(range.match(/\d+/)?.[0]));
+      }
+    });
+    // The second piece does not get through.
+    const second = (url: URL) => url.pathname === "/datalake/broad.csv";
+    await page.route(second, (route) =>
+      route.request().headers()["content-range"]?.startsWith(`bytes ${PIECE_BYTES}-`)
+        ? route.abort()
+        : route.continue(),
+    );
+    const input = page.locator("input[type=file]");
+    await input.setInputFiles(path);
+    await page.getByText("The connection is lost. It goes on by itself.").waitFor();
+    await page.screenshot({ path: screenshotPath("loads-upload-waits"), fullPage: true });
+    assert.deepEqual(starts.slice(0, 2), [0, PIECE_BYTES]);
+
+    await page.unroute(second);
+    await page.reload();
+    starts.length = 0;
+    let isCut = false;
+    page.on("request", (request) => {
+      if (request.method() === "PUT" && !isCut) {
+        isCut = network.cut();
+      }
+    });
+    await input.setInputFiles(path);
+    await page.getByRole("form", { name: "Load broad.csv" }).waitFor();
+    assert.ok(isCut, "the network was cut in the middle");
+    assert.ok(starts.length > 0 && starts.every((start) => start >= PIECE_BYTES), `it goes on at ${starts}`);
+    const stored = await paystats.ask<{ datalake: { sizeBytes: number }[] }>(
+      '{ datalake(prefix: "broad.csv") { sizeBytes } }',
+    );
+    assert.equal(stored.datalake[0]?.sizeBytes, (await readFile(path)).length);
+    await close();
+    await network.stop();
+  });
+
+  test("an upload is paused, goes on, and is given up", async () => {
+    const path = await fileOnDisk("slow.csv", paystatsCsv(450_000, 4_000_001));
+    const { page, close } = await open();
+    let hold = true;
+    await page.route(
+      (url) => url.pathname === "/datalake/slow.csv",
+      async (route) => {
+        if (hold && route.request().method() === "PUT") {
+          // It is on its way until it is stopped.
+          await new Promise(() => {});
+        }
+        await route.continue();
+      },
+    );
+    const input = page.locator("input[type=file]");
+    await input.setInputFiles(path);
+    await page.getByRole("button", { name: "Pause: slow.csv" }).click();
+    await page.getByText("Paused").waitFor();
+    hold = false;
+    await page.getByRole("button", { name: "Go on: slow.csv" }).click();
+    await page.getByRole("form", { name: "Load slow.csv" }).waitFor();
+    hold = true;
+    await page.getByRole("button", { name: "Dismiss: slow.csv" }).click();
+    await input.setInputFiles(await fileOnDisk("slow.csv", paystatsCsv(450_001, 4_000_001)));
+    await page.getByRole("button", { name: "Replace it: slow.csv" }).click();
+    await page.getByRole("progressbar", { name: "Upload of slow.csv" }).waitFor();
+    await page.getByRole("button", { name: "Cancel: slow.csv" }).click();
+    await page.getByRole("heading", { name: "Uploads" }).waitFor({ state: "detached" });
+    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes("upload"))), []);
+    await close();
+  });
+
+  test("where uploads are off, the page says how files get there", async () => {
+    const { page, assertWellBehaved, close } = await open("/graphiql");
+    await page.route("**/dashboard.json", (route) =>
+      route.fulfill({ json: { upload: { maxBytes: 0, inPieces: false } } }),
+    );
+    await page.goto("/loads");
+    await page.getByText("the operator has switched uploads off").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Upload files…" }).count(), 0);
+    await page.route("**/dashboard.json", (route) =>
+      route.fulfill({ json: { upload: { maxBytes: 9, inPieces: true } } }),
+    );
+    await page.reload();
+    await page.getByRole("button", { name: "Upload files…" }).waitFor();
+    await drop(page, "large.csv", "0123456789");
+    await page.getByRole("alert").getByText("This file has 10 bytes; the server takes at most 9 bytes.").waitFor();
+    assertWellBehaved();
+    await close();
+  });
+
+  test("says so when the server cannot be asked, and recovers", async () => {
+    const { page, close } = await open("/graphiql");
+    await page.route("**/graphql", (route) =>
+      route.fulfill({ status: 503, contentType: "text/plain", body: "no store" }),
+    );
+    await page.goto("/loads");
+    await waitUntil(async () => (await page.getByRole("alert").count()) === 3);
+    await page.screenshot({ path: screenshotPath("loads-error"), fullPage: true });
+    await page.unroute("**/graphql");
+    while ((await page.getByRole("alert").count()) > 0) {
+      await page.getByRole("button", { name: "Try again" }).first().click();
+      await page.waitForTimeout(100);
+    }
+    await page.getByText("small.csv").first().waitFor();
+    await close();
+  });
+
+  for (const [name, options] of [
+    ["dark", { colorScheme: "dark" }],
+    ["phone", PHONE],
+    ["phone-dark", { ...PHONE, colorScheme: "dark" }],
+    ["wide", { viewport: { width: 2560, height: 1300 } }],
+    ["spanish", { locale: "es-ES" }],
+  ] as const) {
+    test(`fits: ${name}`, async () => {
+      const query = "query ($filter: LoadFilter) { loads(filter: $filter, last: 1) { nodes { number } } }";
+      const filter = { source: "bad.csv" };
+      const { loads } = await paystats.ask<{ loads: { nodes: { number: number }[] } }>(query, { filter });
+      for (const [part, path, shows] of [
+        ["overview", "/loads", ".history-table"],
+        ["one", `/loads/${loads.nodes[0]?.number}`, "table.rejections"],
+      ] as const) {
+        const { page, assertWellBehaved, close } = await open(path, options);
+        await page.locator(shows).first().waitFor();
+        await page.locator(".skeleton").first().waitFor({ state: "detached" });
+        await page.screenshot({ path: screenshotPath(`loads-${part}-${name}`), fullPage: true });
+        const overflow = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        assert.equal(overflow, 0, "the page scrolls sideways");
+        await assertAccessible(page);
+        assertWellBehaved();
+        await close();
+      }
+    });
+  }
+});
+
+/** Waits until the page of a load says that it is in this state. */
+async function isIn(page: Page, state: string) {
+  await page.locator(`.load-title [data-state=${state}]`).waitFor({ timeout: 60_000 });
+}
+
+/** The counts on the page of a load, by what they count. */
+async function counts(page: Page): Promise<Record<string, string>> {
+  const names = ["read", "inserted", "updated", "unchanged", "rejected"];
+  const told = names.map(async (name) => [name, await page.locator(`.tiles [data-count=${name}] dd`).innerText()]);
+  return Object.fromEntries(await Promise.all(told));
+}
+
+/** Drops a file somewhere on the page, as if it came from the desktop. */
+async function drop(page: Page, name: string, content: string) {
+  await page.getByRole("heading", { name: "Files" }).waitFor();
+  await page.evaluate(
+    ([name, content]) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([content], name, { lastModified: 1 }));
+      for (const kind of ["dragenter", "dragover", "drop"]) {
+        document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+      }
+    },
+    [name, content] as const,
+  );
+}
+
+/** Puts a file into a folder of the data lake. */
+async function put({ origin }: Paystats, path: string, body: string) {
+  const response = await fetch(`${origin}/datalake/${path}`, { method: "PUT", body });
+  assert.equal(response.status, 201);
+}
+
+async function waitUntil(isTrue: () => Promise<boolean>) {
+  const deadline = Date.now() + 60_000;
+  while (!(await isTrue())) {
+    assert.ok(Date.now() < deadline, `not within a minute: ${isTrue}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
