@@ -11,7 +11,7 @@ import { load } from "./loads.js";
 
 /** A tile of one pixel. */
 const PIXEL = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkaPj/HwAEAQH/7yMK/gAAAABJRU5ErkJggg==",
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGPoWNUBAAN4Abu5UjRhAAAAAElFTkSuQmCC",
   "base64",
 );
 
