@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import type { Plugin } from "vite";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type Plugin } from "vite";
 
 const page = (name: string) => `${import.meta.dirname}/${name}.html`;
 
@@ -37,8 +36,6 @@ export default defineConfig({
       "graphiql > @graphiql/react > graphql-language-service",
     ],
   },
-  // What needs no browser and no server stands beside the code; stories are in tests/.
-  test: { include: ["src/**/*.test.ts"] },
   server: {
     proxy: {
       "/graphql": { target: api, ws: true },

@@ -307,8 +307,9 @@ describe("the page of loads", () => {
     await close();
   });
 
-  test("two tabs see the same load, also the one whose network is cut while it runs", async () => {
+  test("two tabs see the same load, also the one whose network is cut while it runs", async (t) => {
     const network = await startBadNetwork(paystats.origin);
+    t.after(() => network.stop());
     await paystats.putFile("watched.csv", paystatsCsv(150_000, 2_000_001));
     const one = await open();
     const other = await open("/loads", {}, network.origin);
@@ -333,7 +334,6 @@ describe("the page of loads", () => {
     await other.page.getByText("of work").waitFor();
     one.assertWellBehaved();
     await Promise.all([one.close(), other.close()]);
-    await network.stop();
   });
 
   test("the history is filtered by the address, and shows more when it is asked", async () => {
@@ -402,9 +402,10 @@ describe("the page of loads", () => {
     await close();
   });
 
-  test("an upload goes on behind what the server has: through a cut network, and after the page was closed", async () => {
+  test("an upload goes on behind what the server has: through a cut network, and after the page was closed", async (t) => {
     const path = await fileOnDisk("broad.csv", paystatsCsv(450_000, 3_000_001));
     const network = await startBadNetwork(paystats.origin);
+    t.after(() => network.stop());
     const { page, close } = await open("/loads", {}, network.origin);
     const starts: number[] = [];
     page.on("request", (request) => {
@@ -444,7 +445,6 @@ describe("the page of loads", () => {
     );
     assert.equal(stored.datalake[0]?.sizeBytes, (await readFile(path)).length);
     await close();
-    await network.stop();
   });
 
   test("an upload is paused, goes on, and is given up", async () => {

@@ -3,9 +3,11 @@ import { useQuery } from "@apollo/client/react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { type FragmentType, graphql, readFragment } from "../../gql";
+import { useLive } from "../../live/Live";
 import { useFormat, useMessages } from "../../locale";
 import { When } from "../parts/When";
 import { progressOf } from "../progress";
+import { useAskAgain } from "../use-ask-again";
 import { words as common } from "../words";
 import { words } from "./words";
 
@@ -47,7 +49,9 @@ export function LoadFacts({ load: masked }: { load: FragmentType<typeof LOAD_FAC
   const { entities } = useMessages(common);
   const format = useFormat();
   const { source, entity, createdAt, startedAt, finishedAt, maxRejected, maxRejectedRatio, retryOf } = load;
-  const { data } = useQuery(REPEATED_BY, { variables: { source, entity } });
+  const { newLoads } = useLive();
+  const { data, refetch } = useQuery(REPEATED_BY, { variables: { source, entity } });
+  useAskAgain(newLoads, () => refetch().catch(() => {}));
   const repeatedBy = data?.loads.nodes.filter((other) => other.retryOf?.id === load.id) ?? [];
   const policy = [
     load.onReject === "ABORT" ? say.aborts : say.skips,

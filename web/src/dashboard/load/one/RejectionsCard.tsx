@@ -30,7 +30,7 @@ export function RejectionsCard({ load: masked }: { load: FragmentType<typeof REJ
           </a>
         )}
       </div>
-      {rowsRejected === 0 && <p className="hint">{say.rejectionsNone}</p>}
+      {rowsRejected === 0 && <p className="hint">{isUnderWay(state) ? say.rejectionsNoneYet : say.rejectionsNone}</p>}
       {load.rejectionCounts.length > 0 && (
         <table className="listing reasons">
           <caption className="visually-hidden">{say.byReason}</caption>

@@ -44,7 +44,7 @@ export function RejectionsPage({ id, csv, rejected, isGrowing }: RejectionsPageP
     variables: { id, ...range },
     pollInterval: isGrowing ? POLL_MS : 0,
   });
-  const columns = useSourceColumns(csv);
+  const columns = useSourceColumns(csv, isGrowing);
   const page = (data ?? previousData)?.load?.rejections;
   const retry = () => void refetch().catch(() => {});
   if (!page) {

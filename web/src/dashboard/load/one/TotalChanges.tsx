@@ -37,43 +37,46 @@ export function TotalChanges({ load: masked }: { load: FragmentType<typeof TOTAL
       {changes.length === 0 ? (
         <p className="hint">{say.noChanges}</p>
       ) : (
-        <table className="listing">
-          <thead>
-            <tr>
-              <th scope="col">{say.month}</th>
-              <td className="spark" />
-              <th scope="col" className="number">
-                {say.amount}
-              </th>
-              <th scope="col" className="number">
-                {say.paystats}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {changes.map(({ month, amount, count }) => (
-              <tr key={month}>
-                <th scope="row">{format.shortMonth(month)}</th>
-                <td className="spark" aria-hidden="true">
-                  <div
-                    data-sign={amount.startsWith("-") ? "-" : "+"}
-                    style={{ inlineSize: `${(Math.abs(Number(amount)) / greatest) * 100}%` }}
-                  />
-                </td>
-                <td className="number">{format.difference(amount)}</td>
-                <td className="number">{signed(count)}</td>
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
+        <section className="scroller tall" tabIndex={0} aria-labelledby="changes-title">
+          <table className="listing">
+            <thead>
+              <tr>
+                <th scope="col">{say.month}</th>
+                <td className="spark" />
+                <th scope="col" className="number">
+                  {say.amount}
+                </th>
+                <th scope="col" className="number">
+                  {say.paystats}
+                </th>
               </tr>
-            ))}
-          </tbody>
-          <tfoot>
-            <tr>
-              <th scope="row">{say.sum}</th>
-              <td className="spark" />
-              <td className="number">{format.difference(sum.amount)}</td>
-              <td className="number">{signed(sum.count)}</td>
-            </tr>
-          </tfoot>
-        </table>
+            </thead>
+            <tbody>
+              {changes.map(({ month, amount, count }) => (
+                <tr key={month}>
+                  <th scope="row">{format.shortMonth(month)}</th>
+                  <td className="spark" aria-hidden="true">
+                    <div
+                      data-sign={amount.startsWith("-") ? "-" : "+"}
+                      style={{ inlineSize: `${(Math.abs(Number(amount)) / greatest) * 100}%` }}
+                    />
+                  </td>
+                  <td className="number">{format.difference(amount)}</td>
+                  <td className="number">{signed(count)}</td>
+                </tr>
+              ))}
+            </tbody>
+            <tfoot>
+              <tr>
+                <th scope="row">{say.sum}</th>
+                <td className="spark" />
+                <td className="number">{format.difference(sum.amount)}</td>
+                <td className="number">{signed(sum.count)}</td>
+              </tr>
+            </tfoot>
+          </table>
+        </section>
       )}
     </section>
   );

@@ -6,13 +6,19 @@ import { useEffect, useState } from "react";
 /** What stands before the record in that file. */
 const OURS = ["line", "column", "code", "value", "reason"];
 
-export function useSourceColumns(csv: string): string[] | undefined {
+/** They are looked for again with each `attempt` while they are not known. */
+export function useSourceColumns(csv: string, attempt: unknown): string[] | undefined {
   const [columns, setColumns] = useState<string[]>();
+  const isKnown = columns !== undefined;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a load that runs may not have the file yet
   useEffect(() => {
+    if (isKnown) {
+      return;
+    }
     const stop = new AbortController();
     readHeader(csv, stop.signal).then(setColumns, () => {});
     return () => stop.abort();
-  }, [csv]);
+  }, [csv, attempt, isKnown]);
   return columns;
 }
 

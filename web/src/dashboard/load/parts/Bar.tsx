@@ -15,7 +15,7 @@ export function Bar({ name, share, tone }: { name: string; share: number; tone?:
       aria-valuetext={format.percent(percent / 100)}
       data-tone={tone}
     >
-      <div style={{ transform: `scaleX(${share})` }} />
+      <div className="progress-fill" style={{ transform: `scaleX(${share})` }} />
     </div>
   );
 }

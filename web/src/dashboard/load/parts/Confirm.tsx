@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "react";
+import { useFocusHandedOn } from "./use-focus-handed-on";
 
 interface ConfirmProps {
   /** What the button that asks says. */
@@ -14,8 +15,9 @@ interface ConfirmProps {
 }
 
 /** A button that asks once more, in its own place, before it does what cannot simply be done again. */
-export function Confirm({ ask, name, question, yes, no, busy, run }: ConfirmProps) {
+export function Confirm({ ask, name, question, yes, no, busy = false, run }: ConfirmProps) {
   const [asking, setAsking] = useState(false);
+  const part = useRef<HTMLDivElement>(null);
   const first = useRef<HTMLButtonElement>(null);
   const last = useRef<HTMLButtonElement>(null);
   const wasAsking = useRef(false);
@@ -27,34 +29,38 @@ export function Confirm({ ask, name, question, yes, no, busy, run }: ConfirmProp
     }
     wasAsking.current = asking;
   }, [asking]);
-  if (!asking) {
-    return (
-      <button type="button" ref={first} aria-label={name} disabled={busy} onClick={() => setAsking(true)}>
-        {ask}
-      </button>
-    );
-  }
+  useFocusHandedOn(part);
   return (
-    <fieldset
-      className="confirm"
-      aria-label={question}
-      onKeyDown={(event) => event.key === "Escape" && setAsking(false)}
-    >
-      <p>{question}</p>
-      <button
-        type="button"
-        className="danger"
-        disabled={busy}
-        onClick={() => {
-          run();
-          setAsking(false);
-        }}
-      >
-        {yes}
-      </button>
-      <button type="button" ref={last} onClick={() => setAsking(false)}>
-        {no}
-      </button>
-    </fieldset>
+    <div className="confirm" ref={part}>
+      {asking ? (
+        <fieldset aria-label={question} onKeyDown={(event) => event.key === "Escape" && setAsking(false)}>
+          <p className="confirm-question">{question}</p>
+          <button
+            type="button"
+            className="danger"
+            onClick={() => {
+              run();
+              setAsking(false);
+            }}
+          >
+            {yes}
+          </button>
+          <button type="button" ref={last} onClick={() => setAsking(false)}>
+            {no}
+          </button>
+        </fieldset>
+      ) : (
+        // Not `disabled`, which would take the focus away.
+        <button
+          type="button"
+          ref={first}
+          aria-label={name}
+          aria-disabled={busy}
+          onClick={() => !busy && setAsking(true)}
+        >
+          {ask}
+        </button>
+      )}
+    </div>
   );
 }

@@ -2,7 +2,7 @@
 import { useQuery } from "@apollo/client/react";
 import { graphql, readFragment } from "../../gql";
 import { useLive } from "../../live/Live";
-import { useMessages } from "../../locale";
+import { useFormat, useMessages } from "../../locale";
 import { Problem } from "../../ui/Problem";
 import { Skeleton } from "../parts/Skeleton";
 import { progressOf } from "../progress";
@@ -14,6 +14,7 @@ import { words } from "./words";
 const RUNNING_LOADS = graphql(`
   query RunningLoads {
     loads(first: 100, filter: { states: [QUEUED, PLANNING, LOADING, ROLLING_UP, REVERTING] }) {
+      totalCount
       nodes { id ...RunningLoad }
     }
   }
@@ -21,6 +22,7 @@ const RUNNING_LOADS = graphql(`
 
 export function RunningCard() {
   const say = useMessages(words);
+  const format = useFormat();
   const { newLoads } = useLive();
   const { data, error, loading, refetch } = useQuery(RUNNING_LOADS);
   const askAgain = () => void refetch().catch(() => {});
@@ -41,6 +43,9 @@ export function RunningCard() {
             <RunningLoad key={load.id} load={load} />
           ))}
         </ul>
+      )}
+      {data && data.loads.totalCount > data.loads.nodes.length && (
+        <p className="hint">{say.newest(format.count(data.loads.nodes.length), format.count(data.loads.totalCount))}</p>
       )}
     </section>
   );

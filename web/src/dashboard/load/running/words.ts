@@ -4,6 +4,7 @@ import type { LoadState } from "../../gql/graphql";
 const en = {
   title: "On their way",
   none: "No load is on its way.",
+  newest: (count: string, all: string) => `The newest ${count} of ${all}.`,
   phases: {
     QUEUED: "Waits for a worker",
     PLANNING: "Its source is read once, to check it and to divide it",
@@ -36,6 +37,7 @@ const en = {
 const es: typeof en = {
   title: "En curso",
   none: "No hay ninguna carga en curso.",
+  newest: (count, all) => `Las ${count} más nuevas de ${all}.`,
   phases: {
     QUEUED: "Espera a un proceso libre",
     PLANNING: "Se lee el origen una vez, para comprobarlo y dividirlo",

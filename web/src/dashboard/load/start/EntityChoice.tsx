@@ -38,7 +38,7 @@ export function EntityChoice({ source, entity, isGuess, choose }: EntityChoicePr
           <span>
             <strong>{entities[value]}</strong>
             {isGuess && entity === value && <em className="tag">{say.guessed}</em>}
-            <span className="hint">
+            <span className="hint option-columns">
               {say.columns(COLUMNS[value])} {value === "POSTAL_CODES" && say.orGeoJson}
             </span>
           </span>

@@ -5,6 +5,7 @@ import { useLocation } from "wouter";
 import { graphql } from "../../gql";
 import type { LoadEntity, OnReject } from "../../gql/graphql";
 import { useMessages } from "../../locale";
+import { useFocusHandedOn } from "../parts/use-focus-handed-on";
 import { isGeoJson } from "../upload/names";
 import { uuid } from "../uuid";
 import { words as common } from "../words";
@@ -45,6 +46,7 @@ export function StartForm({ source, guess, takesFocus, close }: StartFormProps) 
   const { data: known } = useQuery(CODES_KNOWN, { skip: entity !== "PAYSTATS" });
   const [start, { loading, error }] = useMutation(START_LOAD);
   const card = useRef<HTMLFormElement>(null);
+  useFocusHandedOn(card);
 
   useEffect(() => {
     if (takesFocus) {

@@ -1,6 +1,8 @@
 /** One upload: how far it is, what is wrong with it, and what can be done about it. */
+import { useRef } from "react";
 import { useFormat, useMessages } from "../../locale";
 import { Bar } from "../parts/Bar";
+import { useFocusHandedOn } from "../parts/use-focus-handed-on";
 import { ENDINGS } from "./names";
 import { pauseUpload, removeUpload, resumeUpload, settleName, type Trouble, type UploadView } from "./uploads";
 import { words } from "./words";
@@ -8,6 +10,8 @@ import { words } from "./words";
 export function UploadRow({ upload, startLoad }: { upload: UploadView; startLoad(path: string): void }) {
   const say = useMessages(words);
   const { key, file, path, state, sentBytes } = upload;
+  const row = useRef<HTMLLIElement>(null);
+  useFocusHandedOn(row);
   const share = file.size > 0 ? sentBytes / file.size : state === "done" ? 1 : 0;
   const action = (name: string, run: () => void) => (
     <button type="button" aria-label={say.of(name, path)} onClick={run}>
@@ -15,7 +19,7 @@ export function UploadRow({ upload, startLoad }: { upload: UploadView; startLoad
     </button>
   );
   return (
-    <li className="upload" data-state={state}>
+    <li className="upload" data-state={state} ref={row}>
       <strong className="upload-name">{path}</strong>
       {(state === "sending" || state === "waiting" || state === "paused") && (
         <Bar name={say.progress(path)} share={share} tone={state === "sending" ? undefined : "still"} />

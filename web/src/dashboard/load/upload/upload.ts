@@ -189,7 +189,9 @@ const isTransient = ({ status, header }: Answer) =>
   status === 408 ||
   status === 429 ||
   (status >= 500 && status !== 507) ||
-  (status === 409 && header("Retry-After") !== null);
+  (status === 409 && header("Retry-After") !== null) ||
+  // The piece did not come as a whole; what came of it is there.
+  (status === 400 && header("Upload-Offset") !== null);
 
 function messageIn({ status, body }: Answer): string {
   try {
