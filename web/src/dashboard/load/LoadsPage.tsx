@@ -67,13 +67,13 @@ export default function LoadsPage({ params }: { params: { number?: string } }) {
 
   const rules = {
     ...upload,
-    exists: async (path: string) => {
+    sizeOf: async (path: string) => {
       const { data } = await client.query({
         query: LAKE_FILES,
         variables: { prefix: path },
         fetchPolicy: "network-only",
       });
-      return data?.datalake.some((file) => file.path === path) ?? false;
+      return data?.datalake.find((file) => file.path === path)?.sizeBytes;
     },
     onStored: async ({ path }: { path: string }, file: File) => {
       client.refetchQueries({ include: [LAKE_FILES] }).catch(() => {});

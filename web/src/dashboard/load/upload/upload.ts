@@ -43,6 +43,8 @@ export interface UploadOptions {
   inPieces: boolean;
   /** Whether a file that is there may be replaced. */
   replaces: boolean;
+  /** Whether a name that turns out to be taken was free when this began, and what has it now is as large as this file. */
+  isThere(): Promise<boolean>;
   send: Send;
   signal: AbortSignal;
   /** Bytes that are there or on their way. */
@@ -70,12 +72,10 @@ export class FileUnreadable extends Error {}
 export async function upload(options: UploadOptions): Promise<Stored> {
   const { file, signal, send, pieceBytes = PIECE_BYTES } = options;
   let failures = 0;
-  let mayBeThere = false;
   let offset: number | undefined = options.inPieces ? undefined : 0;
   while (true) {
     signal.throwIfAborted();
     let answer: Answer;
-    let isLast = false;
     try {
       if (offset === undefined) {
         const asked = await send({ ...requestOf("HEAD", options), signal });
@@ -90,7 +90,6 @@ export async function upload(options: UploadOptions): Promise<Stored> {
         const end = options.inPieces ? Math.min(start + pieceBytes, file.size) : file.size;
         const piece = file.slice(start, end);
         await assertReadable(piece);
-        isLast = end === file.size;
         answer = await send({
           ...requestOf("PUT", options, rangeOf(start, end, file.size)),
           body: piece,
@@ -103,7 +102,6 @@ export async function upload(options: UploadOptions): Promise<Stored> {
       if (error instanceof FileUnreadable) {
         throw error;
       }
-      mayBeThere ||= isLast;
       await waitAgain();
       continue;
     }
@@ -128,8 +126,8 @@ export async function upload(options: UploadOptions): Promise<Stored> {
       options.onSent(offset);
       continue;
     }
-    // The answer to its last piece was lost on the way; nobody else had the name before.
-    if (status === 412 && mayBeThere) {
+    // Whoever sent its last piece again, this page or the browser by itself, had not heard that it was there.
+    if (status === 412 && (await options.isThere())) {
       return { path: options.path, sizeBytes: file.size };
     }
     if (isTransient(answer)) {

@@ -31,8 +31,8 @@ export interface UploadView {
 export interface UploadRules {
   maxBytes: number;
   inPieces: boolean;
-  /** Whether the data lake has a file of this name: asked first, for it costs nothing. */
-  exists(path: string): Promise<boolean>;
+  /** The size of the file of this name in the data lake, if there is one: asked first, for it costs nothing. */
+  sizeOf(path: string): Promise<number | undefined>;
   /** It is there. */
   onStored(stored: Stored, file: File): void;
 }
@@ -152,7 +152,7 @@ async function run(key: string) {
     return;
   }
   try {
-    const path = await freeName(entry);
+    const { path, wasFree } = await freeName(entry);
     if (!path) {
       return change(key, { state: "exists" });
     }
@@ -165,6 +165,7 @@ async function run(key: string) {
       id: entry.id,
       inPieces: entry.rules.inPieces,
       replaces: entry.replaces,
+      isThere: async () => wasFree && (await entry.rules.sizeOf(path).catch(() => undefined)) === entry.file.size,
       send: sendByXhr,
       signal: stop.signal,
       onSent: (sentBytes) => change(key, { state: "sending", sentBytes, speed: speed(sentBytes) }),
@@ -188,18 +189,32 @@ async function run(key: string) {
   }
 }
 
-/** The name that an upload takes; none where a person has to say what becomes of the file that has it. */
-async function freeName({ path, wanted, replaces, keepsBoth, rules }: Entry): Promise<string | undefined> {
-  // Where it cannot be asked, the upload itself finds out.
-  const isTaken = (name: string) => rules.exists(name).catch(() => false);
-  if (replaces || !(await isTaken(path))) {
-    return path;
+interface Name {
+  /** None where a person has to say what becomes of the file that has it. */
+  path?: string;
+  /** Whether it is known that no file had it. */
+  wasFree: boolean;
+}
+
+/** The name that an upload takes. */
+async function freeName({ path, wanted, replaces, keepsBoth, rules }: Entry): Promise<Name> {
+  if (replaces) {
+    return { path, wasFree: false };
   }
-  for (let count = 2; keepsBoth; count++) {
-    const other = otherName(wanted, count);
-    if (!(await isTaken(other))) {
-      return other;
+  let name = path;
+  for (let count = 2; ; count++) {
+    try {
+      if ((await rules.sizeOf(name)) === undefined) {
+        return { path: name, wasFree: true };
+      }
+    } catch {
+      // The upload itself finds out.
+      return { path: name, wasFree: false };
     }
+    if (!keepsBoth) {
+      return { wasFree: false };
+    }
+    name = otherName(wanted, count);
   }
 }
 
