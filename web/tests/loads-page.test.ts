@@ -427,8 +427,8 @@ describe("the page of loads", () => {
     await page.screenshot({ path: screenshotPath("loads-upload-waits"), fullPage: true });
     assert.deepEqual(starts.slice(0, 2), [0, PIECE_BYTES]);
 
-    await page.unroute(second);
     await page.reload();
+    await page.unroute(second);
     starts.length = 0;
     let isCut = false;
     page.on("request", (request) => {

@@ -42,6 +42,8 @@ interface Entry extends UploadView {
   wanted: string;
   replaces: boolean;
   keepsBoth: boolean;
+  /** Whether it began under a name that was free, now or before the page was loaded. */
+  begun: boolean;
   rules: UploadRules;
   stop?: AbortController;
 }
@@ -82,6 +84,7 @@ export function addUpload(file: File, folder: string, rules: UploadRules, isFold
     id: kept?.id ?? uuid(),
     replaces: kept?.replaces ?? false,
     keepsBoth: false,
+    begun: kept?.wasFree ?? false,
     rules,
     state: trouble ? "failed" : "next",
     trouble,
@@ -152,12 +155,20 @@ async function run(key: string) {
     return;
   }
   try {
-    const { path, wasFree } = await freeName(entry);
+    const { path, wasFree, isThere } = await freeName(entry);
+    const finish = (stored: Stored) => {
+      forget(entry.file);
+      change(key, { state: "done", sentBytes: entry.file.size, path: stored.path });
+      entry.rules.onStored(stored, entry.file);
+    };
+    if (path && isThere) {
+      return finish({ path, sizeBytes: entry.file.size });
+    }
     if (!path) {
       return change(key, { state: "exists" });
     }
-    change(key, { path });
-    remember(entry.file, { id: entry.id, wanted: entry.wanted, path, replaces: entry.replaces });
+    change(key, { path, begun: entry.begun || wasFree });
+    remember(entry.file, { id: entry.id, wanted: entry.wanted, path, replaces: entry.replaces, wasFree });
     const speed = speedometer();
     const stored = await upload({
       file: entry.file,
@@ -172,9 +183,7 @@ async function run(key: string) {
       onWaiting: (wait) => change(key, { state: "waiting", speed: undefined, retryAt: Date.now() + wait }),
       wait: waitForNetwork,
     });
-    forget(entry.file);
-    change(key, { state: "done", sentBytes: entry.file.size, path: stored.path });
-    entry.rules.onStored(stored, entry.file);
+    finish(stored);
   } catch (error) {
     if (stop.signal.aborted) {
       return;
@@ -194,18 +203,24 @@ interface Name {
   path?: string;
   /** Whether it is known that no file had it. */
   wasFree: boolean;
+  /** Whether the file is there: the page was closed before it heard so. */
+  isThere?: boolean;
 }
 
 /** The name that an upload takes. */
-async function freeName({ path, wanted, replaces, keepsBoth, rules }: Entry): Promise<Name> {
+async function freeName({ file, path, wanted, replaces, keepsBoth, begun, rules }: Entry): Promise<Name> {
   if (replaces) {
     return { path, wasFree: false };
   }
   let name = path;
   for (let count = 2; ; count++) {
     try {
-      if ((await rules.sizeOf(name)) === undefined) {
+      const size = await rules.sizeOf(name);
+      if (size === undefined) {
         return { path: name, wasFree: true };
+      }
+      if (begun && name === path && size === file.size) {
+        return { path, wasFree: true, isThere: true };
       }
     } catch {
       // The upload itself finds out.
@@ -248,6 +263,7 @@ interface Remembered {
   wanted: string;
   path: string;
   replaces: boolean;
+  wasFree: boolean;
 }
 
 const keptAs = ({ name, size, lastModified }: File) => `paystats.upload.${name}|${size}|${lastModified}`;
