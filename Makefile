@@ -97,6 +97,6 @@ web/node_modules/.installed: web/package.json web/package-lock.json
 	cd web && npm ci
 	@touch $@
 
-web/dist/.built: web/node_modules/.installed $(shell find web -name tests -prune -o -name 'node_modules' -prune -o -name dist -prune -o -path 'web/.*' -prune -o -name test-results -prune -o -type f -print)
+web/dist/.built: web/node_modules/.installed schema.graphql $(shell find web -name tests -prune -o -name gql -prune -o -name 'node_modules' -prune -o -name dist -prune -o -path 'web/.*' -prune -o -name test-results -prune -o -type f -print)
 	cd web && npm run build
 	@touch $@

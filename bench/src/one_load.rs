@@ -192,7 +192,10 @@ fn show(watchers: usize, runs: &[Run]) {
         median(|run| run.watched.seconds),
         median(|run| (run.watched.seconds / run.alone.seconds - 1.0) * 100.0)
     );
-    println!("| share of the machine that watching takes | | {:.1} % | | |", median(|run| run.share_of_machine() * 100.0));
+    println!(
+        "| share of the machine that watching takes | | {:.1} % | | |",
+        median(|run| run.share_of_machine() * 100.0)
+    );
     println!(
         "| server's CPU during the load | {:.2} s | {:.2} s | | |",
         median(|run| run.alone.server_cpu_seconds),

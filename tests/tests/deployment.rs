@@ -165,6 +165,15 @@ fn the_pages_are_served_from_where_they_are_put() {
 }
 
 #[test]
+fn the_pages_are_built_with_the_schema_that_their_types_come_from() {
+    assert!(read("web/codegen.js").contains("}/../schema.graphql`"));
+    let dockerfile = Dockerfile::read();
+    let pages = dockerfile.stage("web");
+    assert_eq!(pages.instructions("WORKDIR").collect::<Vec<_>>(), ["/web"]);
+    assert!(pages.instructions("COPY").any(|found| found == "schema.graphql /"), "no COPY schema.graphql /");
+}
+
+#[test]
 fn the_programs_run_without_rights() {
     let dockerfile = Dockerfile::read();
     let runtime = dockerfile.stage("runtime");

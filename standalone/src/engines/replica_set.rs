@@ -33,17 +33,12 @@ pub(super) async fn make_primary(port: u16, pid: u32) -> Result<()> {
 }
 
 async fn form(admin: &Database, host: &str, pid: u32) -> Result<()> {
-    // Somebody else may have taken the port in the moment between choosing it and mongod's start; their replica set is not ours to form.
-    let status = admin.run_command(doc! { "serverStatus": 1 }).await.context("asking mongod for its status")?;
-    let answering = status.get_i64("pid").context("mongod's status has no process id")?;
-    ensure!(answering == i64::from(pid), "another mongod (process {answering}) listens on {host}");
-
     loop {
-        match step(admin, host).await {
+        match step(admin, host, pid).await {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            // mongod hangs up on everybody when it finds that it is no member of the configuration it kept.
-            Err(error) if error.downcast_ref().and_then(code).is_none() => {}
+            // mongod hangs up on everybody when it finds that it is no member of the configuration it kept, whatever they ask.
+            Err(error) if is_lost_connection(&error) => {}
             Err(error) => return Err(error),
         }
         sleep(BETWEEN_TRIES).await;
@@ -51,7 +46,12 @@ async fn form(admin: &Database, host: &str, pid: u32) -> Result<()> {
 }
 
 /// Brings mongod nearer to being primary; `true` when it is.
-async fn step(admin: &Database, host: &str) -> Result<bool> {
+async fn step(admin: &Database, host: &str, pid: u32) -> Result<bool> {
+    // Somebody else may have taken the port in the moment between choosing it and mongod's start; their replica set is not ours to form.
+    let status = admin.run_command(doc! { "serverStatus": 1 }).await.context("asking mongod for its status")?;
+    let answering = status.get_i64("pid").context("mongod's status has no process id")?;
+    ensure!(answering == i64::from(pid), "another mongod (process {answering}) listens on {host}");
+
     let config = match admin.run_command(doc! { "replSetGetConfig": 1 }).await {
         Ok(answer) => answer,
         Err(error) if code(&error) == Some(NOT_YET_INITIALIZED) => {
@@ -96,6 +96,11 @@ async fn reconfigure(admin: &Database, config: &Document, host: &str) -> Result<
 async fn is_writable_primary(admin: &Database) -> Result<bool> {
     let hello = admin.run_command(doc! { "hello": 1 }).await.context("asking mongod for its role")?;
     Ok(hello.get_bool("isWritablePrimary").unwrap_or(false))
+}
+
+/// Whether the driver says so, and not mongod.
+fn is_lost_connection(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|error: &mongodb::error::Error| code(error).is_none())
 }
 
 fn code(error: &mongodb::error::Error) -> Option<i32> {

@@ -37,6 +37,9 @@ const TOTAL_NOW = graphql(`
   }
 `);
 
+/** Ends after which the data are not what they were. */
+const CHANGES_DATA: LoadState[] = ["SUCCEEDED", "UNDONE"];
+
 /** Notes that are kept on the page; older ones go. */
 const MOST_NOTES = 3;
 
@@ -75,7 +78,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         add({ key: told.load.id, load: number, text: say.undone(number, source) });
       }
       // Postal codes change the map, and the total of nothing.
-      if (entity === "POSTAL_CODES" && !dryRun) {
+      if (entity === "POSTAL_CODES" && !dryRun && CHANGES_DATA.includes(told.state)) {
         askAnew();
       }
     },
