@@ -68,6 +68,8 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   const [params, setParams] = useSearchParams();
   const frame = useRef<HTMLDivElement>(null);
   const [map, setMap] = useState<MapLibre>();
+  /** Whether what is seen is what there is. */
+  const [drawn, setDrawn] = useState(false);
   const [failed, setFailed] = useState<unknown>();
   const [hovered, setHovered] = useState<Hovered>();
   // Handlers of the map are set once and always mean the newest of these.
@@ -138,13 +140,20 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   }, []);
 
   useEffect(() => {
-    if (map && choropleth) {
-      map.getSource<GeoJSONSource>(AREAS)?.setData(choropleth);
-      const box = boxAround(withPaystats(choropleth.features));
-      if (box && !hasView.current) {
-        map.fitBounds(box, { padding: 16, animate: false });
-      }
+    if (!map || !choropleth) {
+      return;
     }
+    const settled = () => setDrawn(true);
+    setDrawn(false);
+    map.getSource<GeoJSONSource>(AREAS)?.setData(choropleth);
+    const box = boxAround(withPaystats(choropleth.features));
+    if (box && !hasView.current) {
+      map.fitBounds(box, { padding: 16, animate: false });
+    }
+    map.on("idle", settled);
+    return () => {
+      map.off("idle", settled);
+    };
   }, [map, choropleth]);
 
   useEffect(() => {
@@ -207,7 +216,7 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   }
   return (
     <>
-      <div ref={frame} className="map-canvas" data-drawn={map !== undefined && choropleth !== undefined} />
+      <div ref={frame} className="map-canvas" data-drawn={drawn} />
       {drawing && map && <Pencil map={map} onDrawn={props.onDrawn} />}
       {hovered && !drawing && (
         <div
