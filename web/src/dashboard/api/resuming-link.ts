@@ -1,7 +1,13 @@
-/** Subscriptions that lose nothing: one that takes `$afterSeq` goes on behind what it saw last, on whatever server it comes back to. */
+/**
+ * Subscriptions that lose nothing. One that takes `$afterSeq` goes on behind what it saw last, on whatever server it comes back to; one that a
+ * server ends because an engine is away is sent again.
+ */
 import { ApolloLink, Observable } from "@apollo/client";
 import { type ExecutionResult, print } from "graphql";
 import type { Client, SubscribePayload } from "graphql-ws";
+
+/** How long an engine is given to come back. */
+const UNAVAILABLE_MS = 2_000;
 
 export class ResumingLink extends ApolloLink {
   constructor(socket: Client) {
@@ -17,31 +23,59 @@ export class ResumingLink extends ApolloLink {
         query: print(operation.query),
         variables,
       };
-      return new Observable((observer) =>
-        // graphql-ws sends the payload again, as it is by then, when it has a new connection.
-        socket.subscribe<ApolloLink.Result["data"]>(payload, {
-          next(result) {
-            if (resumes) {
-              variables.afterSeq = Math.max(Number(variables.afterSeq ?? 0), newestSeq(result)) || undefined;
-            }
-            observer.next(result as ApolloLink.Result);
-          },
-          error(error) {
-            observer.error(asError(error));
-          },
-          complete() {
-            observer.complete();
-          },
-        }),
-      );
+      return new Observable((observer) => {
+        let end: () => void;
+        let again: ReturnType<typeof setTimeout>;
+        const subscribe = () => {
+          let isAway = false;
+          const retry = () => {
+            again = setTimeout(subscribe, UNAVAILABLE_MS);
+          };
+          // graphql-ws sends the payload again, as it is by then, when it has a new connection.
+          end = socket.subscribe<ApolloLink.Result["data"]>(payload, {
+            next(result) {
+              isAway = saysUnavailable(result.errors);
+              if (resumes) {
+                variables.afterSeq = Math.max(Number(variables.afterSeq ?? 0), newestSeq(result)) || undefined;
+              }
+              if (!isAway) {
+                observer.next(result as ApolloLink.Result);
+              }
+            },
+            error(error) {
+              if (saysUnavailable(error)) {
+                retry();
+              } else {
+                observer.error(asError(error));
+              }
+            },
+            complete() {
+              if (isAway) {
+                retry();
+              } else {
+                observer.complete();
+              }
+            },
+          });
+        };
+        subscribe();
+        return () => {
+          clearTimeout(again);
+          end();
+        };
+      });
     });
   }
 }
 
 /** The number of the event in a result: `seq` of its only field. */
-export function newestSeq({ data }: Pick<ExecutionResult, "data">): number {
+function newestSeq({ data }: Pick<ExecutionResult, "data">): number {
   const [told] = Object.values(data ?? {}) as ({ seq?: unknown } | null)[];
   return typeof told?.seq === "number" ? told.seq : 0;
+}
+
+function saysUnavailable(errors: unknown): boolean {
+  return Array.isArray(errors) && errors.some((error) => error?.extensions?.code === "UNAVAILABLE");
 }
 
 function asError(error: unknown): Error {

@@ -21,8 +21,13 @@ export function FilterBar({ whole }: { whole: MonthRange }) {
   const months = monthsOf(whole);
   const [shared, setShared] = useState(false);
   const share = async () => {
-    await navigator.clipboard.writeText(location.href);
-    setShared(true);
+    try {
+      await navigator.clipboard.writeText(location.href);
+      setShared(true);
+    } catch {
+      // Only pages from this machine or over TLS may write to the clipboard.
+      prompt(say.share, location.href);
+    }
   };
   const chips = [
     ...filter.codes.map((code) => ({

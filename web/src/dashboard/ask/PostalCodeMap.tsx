@@ -89,6 +89,7 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
         container: frame.current,
         style: styleOf(baseMap),
         attributionControl: baseMap ? { compact: true } : false,
+        locale: { "Map.Title": say.map },
         canvasContextAttributes: { preserveDrawingBuffer: true },
         dragRotate: false,
         maxPitch: 0,

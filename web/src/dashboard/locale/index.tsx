@@ -1,6 +1,7 @@
 /** The language of the page, and how it writes numbers, money and time. */
 import { createContext, type ReactNode, use, useCallback, useMemo, useState } from "react";
 import { useSettings } from "../settings";
+import { keep, kept } from "../ui/kept";
 import { type Format, makeFormat } from "./format";
 
 export const LOCALES = { en: "English", es: "Español" } as const;
@@ -16,7 +17,7 @@ const LocaleContext = createContext<LocaleState | null>(null);
 const KEPT_AS = "paystats.locale";
 
 function firstLocale(): Locale {
-  const wished = [localStorage.getItem(KEPT_AS), ...navigator.languages];
+  const wished = [kept(KEPT_AS), ...navigator.languages];
   return wished.map((tag) => tag?.slice(0, 2)).find((tag): tag is Locale => !!tag && tag in LOCALES) ?? "en";
 }
 
@@ -24,7 +25,7 @@ export function LocaleProvider({ children }: { children: ReactNode }) {
   const { currency } = useSettings();
   const [locale, choose] = useState(firstLocale);
   const setLocale = useCallback((next: Locale) => {
-    localStorage.setItem(KEPT_AS, next);
+    keep(KEPT_AS, next);
     choose(next);
   }, []);
   document.documentElement.lang = locale;

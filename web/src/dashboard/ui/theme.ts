@@ -1,16 +1,20 @@
 /** Light, dark, or as the system is. Colours are CSS variables that know both; `color-scheme` decides. */
+import { keep, kept } from "./kept";
+
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
 const KEPT_AS = "paystats.theme";
 
+let chosen = THEMES.find((theme) => theme === kept(KEPT_AS)) ?? "auto";
+
 export function chosenTheme(): Theme {
-  const kept = localStorage.getItem(KEPT_AS);
-  return THEMES.find((theme) => theme === kept) ?? "auto";
+  return chosen;
 }
 
 export function applyTheme(theme = chosenTheme()) {
-  localStorage.setItem(KEPT_AS, theme);
+  chosen = theme;
+  keep(KEPT_AS, theme);
   document.documentElement.dataset.theme = theme;
   dispatchEvent(new Event("themechange"));
 }

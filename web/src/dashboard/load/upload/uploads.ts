@@ -3,6 +3,7 @@
  * and time of the file, so that the same file chosen again after a reload goes on where it was.
  */
 import { useSyncExternalStore } from "react";
+import { forget, keep, kept } from "../../ui/kept";
 import { uuid } from "../uuid";
 import { isLoadable, otherName } from "./names";
 import { FileUnreadable, giveUp, type Stored, UploadRefused, upload } from "./upload";
@@ -74,17 +75,17 @@ export function useUploads(): UploadView[] {
 export function addUpload(file: File, folder: string, rules: UploadRules, isFolder = false) {
   const wanted = folder + file.name;
   const trouble = troubleOf(file, rules, isFolder);
-  const kept = trouble ? undefined : remembered(file, wanted);
+  const begun = trouble ? undefined : remembered(file, wanted);
   const key = uuid();
   const entry: Entry = {
     key,
     file,
     wanted,
-    path: kept?.path ?? wanted,
-    id: kept?.id ?? uuid(),
-    replaces: kept?.replaces ?? false,
+    path: begun?.path ?? wanted,
+    id: begun?.id ?? uuid(),
+    replaces: begun?.replaces ?? false,
     keepsBoth: false,
-    begun: kept?.wasFree ?? false,
+    begun: begun?.wasFree ?? false,
     rules,
     state: trouble ? "failed" : "next",
     trouble,
@@ -120,7 +121,7 @@ export function removeUpload(key: string) {
   entries = entries.filter((other) => other !== entry);
   entry.stop?.abort();
   if (entry.state !== "done") {
-    forget(entry.file);
+    forget(keptAs(entry.file));
     if (entry.rules.inPieces && entry.sentBytes > 0) {
       void giveUp({ path: entry.path, id: entry.id, send: sendByXhr });
     }
@@ -157,7 +158,7 @@ async function run(key: string) {
   try {
     const { path, wasFree, isThere } = await freeName(entry);
     const finish = (stored: Stored) => {
-      forget(entry.file);
+      forget(keptAs(entry.file));
       change(key, { state: "done", sentBytes: entry.file.size, path: stored.path });
       entry.rules.onStored(stored, entry.file);
     };
@@ -270,25 +271,11 @@ const keptAs = ({ name, size, lastModified }: File) => `paystats.upload.${name}|
 
 function remembered(file: File, wanted: string): Remembered | undefined {
   try {
-    const kept = JSON.parse(localStorage.getItem(keptAs(file)) ?? "null") as Remembered | null;
-    return kept?.wanted === wanted ? kept : undefined;
+    const found = JSON.parse(kept(keptAs(file)) ?? "null") as Remembered | null;
+    return found?.wanted === wanted ? found : undefined;
   } catch {
     return undefined;
   }
 }
 
-function remember(file: File, kept: Remembered) {
-  try {
-    localStorage.setItem(keptAs(file), JSON.stringify(kept));
-  } catch {
-    // A full or forbidden storage: the upload works, and after a reload it starts anew.
-  }
-}
-
-function forget(file: File) {
-  try {
-    localStorage.removeItem(keptAs(file));
-  } catch {
-    // See above.
-  }
-}
+const remember = (file: File, what: Remembered) => keep(keptAs(file), JSON.stringify(what));
