@@ -5,11 +5,11 @@ export const POSTAL_CODES = ["28001", "28002", "28003"];
 const AGES = ["<=24", "25-34", "35-44", "45-54", "55-64", ">=65"];
 const GENDERS = ["F", "M"];
 
-/** One square a postal code, side by side in Madrid; ids count from 1. */
-export function postalCodesCsv(codes: string[] = POSTAL_CODES): string {
+/** One square a postal code, side by side from Madrid to the east; ids count from `firstId`. */
+export function postalCodesCsv(codes: string[] = POSTAL_CODES, firstId = 1, start = -3.7): string {
   const rows = codes.map((code, index) => {
-    const west = -3.7 + index * 0.01;
-    return `${squareEwkb(west, 40.4, 0.01)},${code},${index + 1}`;
+    const west = start + index * 0.01;
+    return `${squareEwkb(west, 40.4, 0.01)},${code},${firstId + index}`;
   });
   return `${["the_geom,code,id", ...rows].join("\n")}\n`;
 }

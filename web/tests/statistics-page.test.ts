@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Browser, Download, Locator, Page } from "playwright-core";
 import { assertAccessible } from "./accessibility.js";
 import { openPage, type WatchedPage } from "./browser.js";
+import { postalCodesCsv } from "./files.js";
 import { type Paystats, screenshotPath, startChromium, startPaystats } from "./harness.js";
 import { load } from "./loads.js";
 import {
@@ -425,8 +427,23 @@ describe("the statistics page", () => {
       sumsBy([...rows, more], (row) => row.code)[0]?.[0],
     );
     await page.screenshot({ path: screenshotPath("statistics-live"), fullPage: true });
-    await page.getByRole("link", { name: "Show the load" }).click();
-    await page.waitForURL(`**/loads/${number}`);
+
+    // Postal codes that widen the map to another scale, and paystats there: the map is drawn anew, and then it rests.
+    await load(paystats, "POSTAL_CODES", "far.csv", postalCodesCsv(["99001"], 9_000_001, 12));
+    const farther = "amount,p_month,p_age,p_gender,postal_code_id,id\n5,2015-03-01,25-34,F,9000001,9000002\n";
+    const newest = await load(paystats, "PAYSTATS", "farther.csv", farther);
+    await total(page, [...rows, more, { ...more, amount: units("5") }]);
+    await drawn(page);
+    let asked = 0;
+    page.on("request", () => {
+      asked += 1;
+    });
+    // That nothing happens can only be seen by waiting.
+    await delay(1_500);
+    assert.ok(asked <= 2, `${asked} requests by a page at rest`);
+
+    await page.getByRole("link", { name: "Show the load" }).first().click();
+    await page.waitForURL(`**/loads/${newest.number}`);
     assertWellBehaved();
     await close();
   });

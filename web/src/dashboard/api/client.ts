@@ -29,6 +29,8 @@ function newestProgress(
 }
 
 export const client = new ApolloClient({
+  // A question that is asked again because the data changed must not get the answer to one that was asked before.
+  queryDeduplication: false,
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new ResumingLink(socket),

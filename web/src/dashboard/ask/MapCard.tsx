@@ -11,7 +11,7 @@ import { downloadPicture } from "../ui/picture";
 import { isDark, onThemeChange } from "../ui/theme";
 import { asChoropleth } from "./choropleth";
 import { describe } from "./describe";
-import { everywhere, statsFilter, toggled } from "./filter";
+import { chosen, everywhere, statsFilter } from "./filter";
 import type { MapHandle } from "./PostalCodeMap";
 import { classColours, noneColour } from "./scale";
 import { useFilter } from "./use-filter";
@@ -135,7 +135,7 @@ export function MapCard() {
               colours={colours}
               dark={dark}
               drawing={drawing}
-              onChoose={(code, adds) => change({ codes: adds || several ? toggled(filter.codes, code) : [code] })}
+              onChoose={(code, adds) => change({ codes: chosen(filter.codes, code, adds || several) })}
               onDrawn={(within) => {
                 setDrawing(false);
                 if (within) {
@@ -170,7 +170,7 @@ export function MapCard() {
           </li>
         ))}
       </ul>
-      <p className="hint">{drawing ? say.drawHelp : say.mapHelp}</p>
+      <p className="hint">{say.mapHelp}</p>
     </Card>
   );
 }

@@ -149,6 +149,8 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
     map.getSource<GeoJSONSource>(AREAS)?.setData(choropleth);
     const box = boxAround(withPaystats(choropleth.features));
     if (box && !hasView.current) {
+      // Once: another tolerance has another extent by a little, and would move the map, and so ask for another tolerance.
+      hasView.current = true;
       map.fitBounds(box, { padding: 16, animate: false });
     }
     map.on("idle", settled);
@@ -218,7 +220,12 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   return (
     <>
       <div ref={frame} className="map-canvas" data-drawn={drawn} />
-      {drawing && map && <Pencil map={map} onDrawn={props.onDrawn} />}
+      {drawing && map && (
+        <>
+          <Pencil map={map} onDrawn={props.onDrawn} />
+          <p className="draw-help">{say.drawHelp}</p>
+        </>
+      )}
       {hovered && !drawing && (
         <div
           className="hovered"
@@ -253,13 +260,16 @@ function Pencil({ map, onDrawn }: { map: MapLibre; onDrawn: PostalCodeMapProps["
   const end = () => {
     const step = Math.max(1, Math.ceil(points.length / MOST_CORNERS));
     const corners = points.filter((_, index) => index % step === 0);
+    // A click is no area: whoever meant to draw by corners still can.
+    if (corners.length < 3) {
+      setPoints([]);
+      return;
+    }
     onDrawn(
-      corners.length < 3
-        ? undefined
-        : corners.map((point): Position => {
-            const { lng, lat } = map.unproject(point);
-            return [lng, lat];
-          }),
+      corners.map((point): Position => {
+        const { lng, lat } = map.unproject(point);
+        return [lng, lat];
+      }),
     );
   };
   return (

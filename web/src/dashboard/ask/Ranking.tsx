@@ -4,7 +4,7 @@ import { type FragmentType, graphql, readFragment } from "../gql";
 import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
-import { among, statsFilter, toggled } from "./filter";
+import { among, chosen, statsFilter } from "./filter";
 import { useFilter } from "./use-filter";
 import { words } from "./words";
 
@@ -45,7 +45,7 @@ export function Ranking({ data, busy, top, more }: RankingProps) {
   const greatest = Math.max(...rows.map(({ total }) => Math.abs(Number(total.amount))), Number.MIN_VALUE);
   const choose = (code: string, event: MouseEvent) => {
     const adds = event.ctrlKey || event.metaKey || event.shiftKey;
-    change({ codes: adds ? toggled(filter.codes, code) : [code] });
+    change({ codes: chosen(filter.codes, code, adds) });
   };
   const save = async () => {
     const { data } = await client.query({ query: WHOLE_RANKING, variables: { filter: statsFilter(among(filter)) } });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   always,
+  chosen,
   EVERYTHING,
   everywhere,
   type Filter,
@@ -92,6 +93,13 @@ test("everywhere keeps months and people; always keeps people and places", () =>
     within: undefined,
   });
   expect(always(FULL)).toMatchObject({ from: undefined, to: undefined, genders: ["F"], codes: FULL.codes });
+});
+
+test("a click shows a postal code alone, a second one all again, and with a key held down it joins the others", () => {
+  expect(chosen(["a", "b"], "b", false)).toEqual(["b"]);
+  expect(chosen(["b"], "b", false)).toEqual([]);
+  expect(chosen(["a"], "b", true)).toEqual(["a", "b"]);
+  expect(chosen(["a", "b"], "a", true)).toEqual(["b"]);
 });
 
 test("toggling twice changes nothing", () => {

@@ -115,6 +115,10 @@ export const always = (filter: Filter): Filter => ({ ...filter, from: undefined,
 export const toggled = <Item>(items: Item[], item: Item) =>
   items.includes(item) ? items.filter((other) => other !== item) : [...items, item];
 
+/** The postal codes after a click on one: it alone, or nothing if it was alone; with `adds` the others stay. */
+export const chosen = (codes: string[], code: string, adds: boolean) =>
+  adds || (codes.length === 1 && codes[0] === code) ? toggled(codes, code) : [code];
+
 /** Five decimals are a metre. */
 const inDegrees = (degrees: number) => String(Number(degrees.toFixed(5)));
 

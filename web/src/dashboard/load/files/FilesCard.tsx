@@ -67,7 +67,7 @@ export function FilesCard({ folder, openFolder, startLoad, add }: FilesCardProps
         />
       )}
       {isCut && <p className="hint">{say.first(format.count(MOST_FILES))}</p>}
-      {maxBytes === 0 && <p className="hint">{off}</p>}
+      <p className="hint">{maxBytes === 0 ? off : say.drop}</p>
     </section>
   );
 }

@@ -16,6 +16,7 @@ const en = {
   first: (count: string) =>
     `Only the first ${count} files by path are shown. Open a folder, or type how the path starts.`,
   noneMatch: "No file has this in its name.",
+  drop: "Files can be dropped anywhere on this page.",
   emptyFolder: "There is nothing in this folder.",
   empty: "There is nothing in the data lake yet",
   startByUpload:
@@ -40,6 +41,7 @@ const es: typeof en = {
   first: (count) =>
     `Solo se muestran los primeros ${count} ficheros por ruta. Abre una carpeta, o escribe cómo empieza la ruta.`,
   noneMatch: "Ningún fichero tiene esto en su nombre.",
+  drop: "Puede soltar ficheros en cualquier parte de esta página.",
   emptyFolder: "No hay nada en esta carpeta.",
   empty: "Todavía no hay nada en el lago de datos",
   startByUpload:
