@@ -4,11 +4,11 @@ import type { Gender } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
-import { downloadChart, resolved } from "../ui/picture";
+import { downloadChart } from "../ui/picture";
 import { describe } from "./describe";
 import { AGES, GENDERS, toggled } from "./filter";
+import { GenderKeys, GenderTable, GenderValues, inPicture, useGenderLegend } from "./genders";
 import { useFilter } from "./use-filter";
-import { Values } from "./Values";
 import { words } from "./words";
 
 const AGE_AND_GENDER = graphql(`
@@ -38,11 +38,7 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
     };
   });
   type Row = (typeof rows)[number];
-  const legend = GENDERS.map((gender) => ({
-    gender,
-    name: say.genders[gender],
-    variable: `--${gender.toLowerCase()}`,
-  }));
+  const legend = useGenderLegend(GENDERS);
   return (
     <Card
       title={say.pyramid}
@@ -65,44 +61,19 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
               "paystats-by-age-and-gender",
               card,
               { title: say.pyramid, about: describe(filter, say, format) },
-              legend.map(({ name, variable }) => ({ text: name, colour: resolved(variable) })),
+              inPicture(legend),
             ),
         },
       ]}
       table={
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{say.age}</th>
-              {legend.map(({ gender, name }) => (
-                <th scope="col" className="number" key={gender}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map(({ age, exact }) => (
-              <tr key={age}>
-                <th scope="row">{say.ages[age]}</th>
-                {GENDERS.map((gender) => (
-                  <td className="number" key={gender}>
-                    {format.amount(exact[gender]?.amount ?? "0")}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <GenderTable
+          head={say.age}
+          legend={legend}
+          rows={rows.map(({ age, exact }) => ({ key: age, name: say.ages[age], exact }))}
+        />
       }
     >
-      <ul className="keys">
-        {legend.map(({ gender, name }) => (
-          <li key={gender} className={`key ${gender}`}>
-            {name}
-          </li>
-        ))}
-      </ul>
+      <GenderKeys legend={legend} />
       <div className="chart">
         <ResponsiveContainer width="100%" height="100%" minHeight={240}>
           <BarChart
@@ -134,24 +105,17 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
               content={({ active, payload }) => {
                 const row = payload?.[0]?.payload as Row | undefined;
                 return active && row ? (
-                  <Values
-                    title={say.ages[row.age]}
-                    values={legend.map(({ gender, name }) => ({
-                      key: gender,
-                      name,
-                      text: format.amount(row.exact[gender]?.amount ?? "0"),
-                    }))}
-                  />
+                  <GenderValues title={say.ages[row.age]} legend={legend} exact={row.exact} />
                 ) : null;
               }}
             />
-            {legend.map(({ gender, name, variable }) => (
+            {legend.map(({ gender, name, colour }) => (
               <Bar
                 key={gender}
                 dataKey={gender}
                 name={name}
                 stackId="people"
-                fill={`var(${variable})`}
+                fill={colour}
                 isAnimationActive={false}
                 cursor="pointer"
                 onClick={({ payload }) => change({ ages: toggled(filter.ages, (payload as Row).age) })}

@@ -5,10 +5,10 @@ import type { Gender } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
-import { downloadChart, resolved } from "../ui/picture";
+import { downloadChart } from "../ui/picture";
 import { describe } from "./describe";
+import { type ByGender, GenderKeys, GenderTable, GenderValues, inPicture, useGenderLegend } from "./genders";
 import { useFilter } from "./use-filter";
-import { Values } from "./Values";
 import { words } from "./words";
 
 const SERIES = graphql(`
@@ -28,7 +28,7 @@ interface SeriesProps {
 /** One month: the exact amounts for people, numbers for the picture. */
 interface Row {
   period: string;
-  exact: Partial<Record<Gender, { amount: string; count: number }>>;
+  exact: ByGender;
   F?: number;
   M?: number;
 }
@@ -66,11 +66,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
     }, REST_MS);
   };
   const shown = rows.slice(chosen.startIndex, chosen.endIndex + 1);
-  const legend = genders.map((gender) => ({
-    gender,
-    name: say.genders[gender],
-    variable: `--${gender.toLowerCase()}`,
-  }));
+  const legend = useGenderLegend(genders);
   return (
     <Card
       title={say.series}
@@ -95,44 +91,19 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
               "paystats-by-month",
               card,
               { title: say.series, about: describe(filter, say, format) },
-              legend.map(({ name, variable }) => ({ text: name, colour: resolved(variable) })),
+              inPicture(legend),
             ),
         },
       ]}
       table={
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{say.month}</th>
-              {legend.map(({ gender, name }) => (
-                <th scope="col" className="number" key={gender}>
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(({ period, exact }) => (
-              <tr key={period}>
-                <th scope="row">{format.month(period)}</th>
-                {genders.map((gender) => (
-                  <td className="number" key={gender}>
-                    {format.amount(exact[gender]?.amount ?? "0")}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <GenderTable
+          head={say.month}
+          legend={legend}
+          rows={shown.map(({ period, exact }) => ({ key: period, name: format.month(period), exact }))}
+        />
       }
     >
-      <ul className="keys">
-        {legend.map(({ gender, name }) => (
-          <li key={gender} className={`key ${gender}`}>
-            {name}
-          </li>
-        ))}
-      </ul>
+      <GenderKeys legend={legend} />
       <div className="chart">
         <ResponsiveContainer width="100%" height="100%" minHeight={240}>
           <LineChart data={rows} margin={{ top: 8, right: 16, bottom: 0, left: 0 }} title={say.series}>
@@ -155,23 +126,16 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
               content={({ active, payload }) => {
                 const row = payload?.[0]?.payload as Row | undefined;
                 return active && row ? (
-                  <Values
-                    title={format.month(row.period)}
-                    values={legend.map(({ gender, name }) => ({
-                      key: gender,
-                      name,
-                      text: format.amount(row.exact[gender]?.amount ?? "0"),
-                    }))}
-                  />
+                  <GenderValues title={format.month(row.period)} legend={legend} exact={row.exact} />
                 ) : null;
               }}
             />
-            {legend.map(({ gender, name, variable }) => (
+            {legend.map(({ gender, name, colour }) => (
               <Line
                 key={gender}
                 dataKey={gender}
                 name={name}
-                stroke={`var(${variable})`}
+                stroke={colour}
                 strokeWidth={2}
                 strokeDasharray={gender === "M" ? "7 3" : undefined}
                 dot={shown.length <= 24 ? { r: 3, strokeDasharray: "" } : false}

@@ -1,0 +1,86 @@
+/** What pictures and tables with a part for each gender have in common. */
+import type { Gender } from "../gql/graphql";
+import { useFormat, useMessages } from "../locale";
+import { type LegendEntry, resolved } from "../ui/picture";
+import { Values } from "./Values";
+import { words } from "./words";
+
+/** Exact totals by gender; nothing where there are no paystats. */
+export type ByGender = Partial<Record<Gender, { amount: string; count: number }>>;
+
+interface Entry {
+  gender: Gender;
+  name: string;
+  /** The colour, as CSS. */
+  colour: string;
+}
+
+/** Names and colours of genders. */
+export function useGenderLegend(genders: readonly Gender[]): Entry[] {
+  const say = useMessages(words);
+  return genders.map((gender) => ({ gender, name: say.genders[gender], colour: `var(--${gender.toLowerCase()})` }));
+}
+
+/** The same for a picture that knows no style sheet. */
+export const inPicture = (legend: Entry[]): LegendEntry[] =>
+  legend.map(({ gender, name }) => ({ text: name, colour: resolved(`--${gender.toLowerCase()}`) }));
+
+export function GenderKeys({ legend }: { legend: Entry[] }) {
+  return (
+    <ul className="keys">
+      {legend.map(({ gender, name }) => (
+        <li key={gender} className={`key ${gender}`}>
+          {name}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What is under the pointer. */
+export function GenderValues({ title, legend, exact }: { title: string; legend: Entry[]; exact: ByGender }) {
+  const format = useFormat();
+  const values = legend.map(({ gender, name }) => ({
+    key: gender,
+    name,
+    text: format.amount(exact[gender]?.amount ?? "0"),
+  }));
+  return <Values title={title} values={values} />;
+}
+
+interface GenderTableProps {
+  /** What rows are. */
+  head: string;
+  legend: Entry[];
+  rows: { key: string; name: string; exact: ByGender }[];
+}
+
+export function GenderTable({ head, legend, rows }: GenderTableProps) {
+  const format = useFormat();
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">{head}</th>
+          {legend.map(({ gender, name }) => (
+            <th scope="col" className="number" key={gender}>
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ key, name, exact }) => (
+          <tr key={key}>
+            <th scope="row">{name}</th>
+            {legend.map(({ gender }) => (
+              <td className="number" key={gender}>
+                {format.amount(exact[gender]?.amount ?? "0")}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
