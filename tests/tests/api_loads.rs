@@ -611,15 +611,21 @@ async fn what_is_said_after_the_end_of_a_load_changes_nothing() {
     assert_eq!(progress_of(&server, &ended, None).await, [end]);
 }
 
+/// A load that nobody works on, by its ids in the API and in the store.
+async fn watch_a_load_that_waits(bed: &TestBed, server: &RunningServer) -> (String, LoadId, Subscription) {
+    bed.put("rows.csv", source(10));
+    let id = start_paystats(server, "rows.csv").await;
+    let load = id["Load:".len()..].parse().unwrap();
+    let watch = watch(server, &id, None).await;
+    (id, load, watch)
+}
+
 /// The new stream gives no number that the old one may have given, so nobody takes a new event for one of before.
 #[tokio::test]
 async fn where_the_bus_was_lost_with_all_it_held_its_watchers_hear_of_what_comes() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
-    bed.put("rows.csv", source(10));
-    let id = start_paystats(&server, "rows.csv").await;
-    let load: LoadId = id["Load:".len()..].parse().unwrap();
-    let mut watch = watch(&server, &id, None).await;
+    let (id, load, mut watch) = watch_a_load_that_waits(&bed, &server).await;
     let queued = next(&mut watch).await;
     assert_eq!(queued["state"], "QUEUED");
 
@@ -640,10 +646,7 @@ async fn where_the_bus_was_lost_with_all_it_held_its_watchers_hear_of_what_comes
 async fn an_event_that_cannot_be_read_keeps_nobody_from_hearing_those_behind_it() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
-    bed.put("rows.csv", source(10));
-    let id = start_paystats(&server, "rows.csv").await;
-    let load: LoadId = id["Load:".len()..].parse().unwrap();
-    let mut watch = watch(&server, &id, None).await;
+    let (id, load, mut watch) = watch_a_load_that_waits(&bed, &server).await;
     let queued = next(&mut watch).await;
     for message in ["nonsense", r#"{"type": "of_a_later_release", "rows": 7}"#, "{}"] {
         bed.publish_raw_event(load, message).await;
@@ -663,10 +666,7 @@ async fn an_event_that_cannot_be_read_keeps_nobody_from_hearing_those_behind_it(
 async fn a_load_whose_end_nobody_told_has_ended_all_the_same() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
-    bed.put("rows.csv", source(10));
-    let id = start_paystats(&server, "rows.csv").await;
-    let load: LoadId = id["Load:".len()..].parse().unwrap();
-    let mut watch = watch(&server, &id, None).await;
+    let (_, load, mut watch) = watch_a_load_that_waits(&bed, &server).await;
     bed.bus().publish_event(load, &LoadEvent::Planning { started_at_millis: 0, bytes_total: 10 }).await.unwrap();
     while next(&mut watch).await["state"] != "PLANNING" {}
 
