@@ -118,6 +118,26 @@ fn plus_one(amount: &str) -> String {
 }
 
 #[tokio::test]
+async fn who_asks_for_the_total_now_is_told_it_first_and_once() {
+    let bed = TestBed::new().await;
+    bed.insert_postal_codes(1).await;
+    let server = bed.start_server().await;
+    create(&server, 1, "7", 1).await;
+    let query = "subscription { totalChanged(now: true) { amount count } }";
+    // The second watcher shares what follows with the first one, and is told by itself what it is now.
+    let mut watchers = [server.subscribe(query, json!({})).await, server.subscribe(query, json!({})).await];
+    for changes in &mut watchers {
+        assert_eq!(changes.next().await.unwrap()["totalChanged"], json!({ "amount": "7", "count": 1 }));
+    }
+    create(&server, 2, "1", 1).await;
+    for changes in &mut watchers {
+        assert_eq!(changes.next().await.unwrap()["totalChanged"], json!({ "amount": "8", "count": 2 }));
+    }
+    let mut late = server.subscribe(query, json!({})).await;
+    assert_eq!(late.next().await.unwrap()["totalChanged"], json!({ "amount": "8", "count": 2 }));
+}
+
+#[tokio::test]
 async fn an_undo_brings_the_totals_back_and_a_cancelled_load_never_shows() {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(2).await;

@@ -25,7 +25,8 @@ try {
 
   // One that has refused rows, one that is tried, and one on its way.
   await page.goto("/loads");
-  const rows = (count: number, firstId: number) => paystatsCsv(count, firstId).replaceAll(/,[123],(?=\d+$)/gm, ",1,");
+  const rows = (count: number, firstId: number) =>
+    paystatsCsv(count, firstId).replaceAll(/,[123],(?=\d+$)/gm, ",2000000001,");
   await paystats.putFile("2016-q3.csv", rows(3_000, 1_000_000).replaceAll("2015-03-01", "2015-03-31"));
   await paystats.putFile("2016-q4.csv", rows(400_000, 2_000_000));
   const start = (source: string, dryRun = false) =>

@@ -55,15 +55,10 @@ impl Breakdown {
 }
 
 impl Actions {
-    /// The version of the data now, and the total of what matches if a watcher who saw it at version `after` may not know it.
-    pub async fn total_until_now(
-        &self,
-        filter: &StatsFilter,
-        after: Option<u64>,
-    ) -> Result<(u64, Option<Total>), ActionError> {
+    /// The version of the data now, and the total of what matches.
+    pub async fn total_now(&self, filter: &StatsFilter) -> Result<(u64, Total), ActionError> {
         let now = self.memory.now();
-        let total = self.total_in(&now, filter).await?;
-        Ok((now.versions.data, after.filter(|&after| after != now.versions.data).map(|_| total)))
+        Ok((now.versions.data, self.total_in(&now, filter).await?))
     }
 
     /// The total of what matches, each time that it changes from now on, and the version of the data in which it has changed.

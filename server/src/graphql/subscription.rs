@@ -71,6 +71,11 @@ impl Subscription {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which paystats; all if left out.")] filter: Option<StatsFilter>,
+        #[graphql(
+            default,
+            desc = "Whether to begin with what the total is now: then whoever asked other questions before can tell whether they are out of date."
+        )]
+        now: bool,
     ) -> Result<impl Stream<Item = Result<Total>> + use<>> {
         let (actions, feed) = (context.data_unchecked::<Actions>(), context.data_unchecked::<Feed>());
         let filter: domain::StatsFilter = filter.unwrap_or_default().try_into()?;
@@ -89,9 +94,11 @@ impl Subscription {
                     changes.map(move |change| Ok(tell(change?))).boxed()
                 }
                 Part::UntilNow | Part::Whole => {
-                    let (version, total) = actions.total_until_now(&filter, feed.last_seen()).await?;
+                    let (version, total) = actions.total_now(&filter).await?;
                     feed.goes_on_after(version);
-                    stream::iter(total.map(|total| Ok(tell((version, total))))).boxed()
+                    // Who was told already is told only what may be news.
+                    let is_wanted = feed.last_seen().map_or(now, |seen| seen != version);
+                    stream::iter(is_wanted.then(|| Ok(tell((version, total))))).boxed()
                 }
             })
         };

@@ -1,4 +1,4 @@
-//! The map of a made-up city around the centre of Madrid: postal codes without gaps or overlaps, rings of them around the centre.
+//! The map of a made-up city: postal codes without gaps or overlaps, rings of them around the centre.
 //!
 //! Postal codes are the cells of a hexagonal lattice with crooked borders. A corner of a cell and each bend of a border is computed from
 //! its place in the lattice, in whole millionths of a degree, so neighbours have exactly the same border. Every 25th postal code has an
@@ -9,10 +9,7 @@ use super::{
     noise::Noise,
 };
 
-/// Longitude and latitude of the Puerta del Sol, in degrees.
-const CENTRE: (f64, f64) = (-3.7038, 40.4168);
-
-/// Kilometres of a degree of latitude, and of a degree of longitude at the centre.
+/// Kilometres of a degree of longitude and of latitude, around Madrid.
 const KM_PER_DEGREE: (f64, f64) = (84.76, 111.2);
 
 /// The side of a cell in kilometres: a cell has about 3 km².
@@ -44,15 +41,17 @@ enum Corner {
 /// The map: postal codes from the centre outwards.
 #[derive(Debug)]
 pub(super) struct City {
+    /// Longitude and latitude, in degrees.
+    centre: (f64, f64),
     noise: Noise,
     cells: Vec<Cell>,
     rings: Vec<u32>,
 }
 
 impl City {
-    pub(super) fn new(noise: Noise, postal_codes: usize) -> Self {
+    pub(super) fn new(centre: (f64, f64), noise: Noise, postal_codes: usize) -> Self {
         let (cells, rings) = spiral().take(postal_codes).unzip();
-        Self { noise, cells, rings }
+        Self { centre, noise, cells, rings }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -92,7 +91,7 @@ impl City {
         let mut ring = Ring::new();
         for (index, &from) in corners.iter().enumerate() {
             let to = corners[(index + 1) % corners.len()];
-            ring.push(position(self.corner(from)));
+            ring.push(self.position(self.corner(from)));
             let mut bends = self.bends(from.min(to), from.max(to));
             if from > to {
                 bends.reverse();
@@ -125,7 +124,7 @@ impl City {
         BENDS.map(|share| {
             name += 1;
             let aside = BEND_OFFSET * noise.of(name).offset();
-            position((from.0 + share * along.0 - aside * along.1, from.1 + share * along.1 + aside * along.0))
+            self.position((from.0 + share * along.0 - aside * along.1, from.1 + share * along.1 + aside * along.0))
         })
     }
 
@@ -139,11 +138,18 @@ impl City {
             |(east, north)| {
                 name += 1;
                 let radius = SIDE * (0.3 + 0.08 * noise.of(name).offset());
-                position((x + radius * east, y + radius * north))
+                self.position((x + radius * east, y + radius * north))
             },
         ));
         ring.push(ring[0]);
         ring
+    }
+
+    /// Of kilometres from the centre.
+    fn position(&self, (x, y): (f64, f64)) -> Position {
+        let millionths = |degrees: f64| (degrees * 1e6).round() as i64;
+        let (longitude, latitude) = self.centre;
+        (millionths(longitude + x / KM_PER_DEGREE.0), millionths(latitude + y / KM_PER_DEGREE.1))
     }
 }
 
@@ -151,11 +157,6 @@ impl City {
 fn middle(Cell(column, row): Cell) -> (f64, f64) {
     let (column, row) = (column as f64, row as f64);
     (SIDE * SQRT_3 * (column + row / 2.0), SIDE * 1.5 * row)
-}
-
-fn position((x, y): (f64, f64)) -> Position {
-    let millionths = |degrees: f64| (degrees * 1e6).round() as i64;
-    (millionths(CENTRE.0 + x / KM_PER_DEGREE.0), millionths(CENTRE.1 + y / KM_PER_DEGREE.1))
 }
 
 /// The cells in rings around the one in the centre, each with the number of its ring.
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn areas_are_valid_polygons() {
-        let city = City::new(Noise::new(7), 300);
+        let city = City::new((-3.7, 40.4), Noise::new(7), 300);
         for index in 0..city.len() {
             for rings in city.area(index) {
                 assert!(rings.iter().all(|ring| ring.first() == ring.last()), "postal code {index} has an open ring");
@@ -214,7 +215,7 @@ mod tests {
     /// an overlap inside.
     #[test]
     fn neighbours_share_their_borders_exactly() {
-        let city = City::new(Noise::new(7), 1 + 6 + 12 + 18);
+        let city = City::new((-3.7, 40.4), Noise::new(7), 1 + 6 + 12 + 18);
         let mut walked: BTreeMap<(Position, Position), u32> = BTreeMap::new();
         for index in 0..city.len() {
             for ring in city.area(index).iter().flatten() {
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_enclave_makes_a_hole_and_a_multipolygon() {
-        let city = City::new(Noise::new(7), 37);
+        let city = City::new((-3.7, 40.4), Noise::new(7), 37);
         assert_eq!(city.area(9).len(), 1);
         assert_eq!(city.area(10)[0].len(), 2);
         assert_eq!(city.area(11).len(), 2);

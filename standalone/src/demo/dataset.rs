@@ -17,9 +17,6 @@ const GENDERS: [&str; 2] = ["F", "M"];
 /// Paystats of a postal code in a month.
 const PEOPLE: u64 = (AGES.len() * GENDERS.len()) as u64;
 
-/// Madrid's first postal code.
-const FIRST_CODE: u32 = 28_001;
-
 /// How many codes of five digits there are; 00000 is none.
 const MOST_POSTAL_CODES: u32 = 99_999;
 
@@ -34,18 +31,45 @@ pub struct Dataset {
     city: City,
     amounts: Amounts,
     months: u32,
+    names: Names,
 }
+
+/// What rows are called, and where the city lies.
+#[derive(Debug)]
+struct Names {
+    /// Longitude and latitude, in degrees.
+    centre: (f64, f64),
+    code: fn(usize) -> String,
+    /// What comes before the id of the first postal code, and of the first paystat.
+    ids_after: (u64, u64),
+}
+
+/// Like the files of a real city: around the centre of Madrid, and with its codes.
+const MADRID: Names = Names { centre: (-3.7038, 40.4168), code: madrid_code, ids_after: (0, 0) };
+
+/// Unlike any file of a real city, so that one can be loaded beside it: no country has such codes, the ids are near the greatest that the
+/// API can name exactly, and the city lies east of the region of Madrid.
+const DEMO: Names = Names {
+    centre: (-3.05, 40.55),
+    code: |index| format!("DEMO-{:03}", index + 1),
+    ids_after: (2_000_000_000, 9_000_000_000_000_000),
+};
 
 impl Dataset {
     /// A data set of `postal_codes` (at most 99,999) times `months` (at most 1,020).
     pub fn new(seed: u64, postal_codes: u32, months: u32) -> Result<Self> {
+        Self::named(MADRID, seed, postal_codes, months)
+    }
+
+    fn named(names: Names, seed: u64, postal_codes: u32, months: u32) -> Result<Self> {
         ensure!(
             (1..=MOST_POSTAL_CODES).contains(&postal_codes),
             "postal codes: 1 to {MOST_POSTAL_CODES}, not {postal_codes}"
         );
         ensure!((1..=MOST_MONTHS).contains(&months), "months: 1 to {MOST_MONTHS}, not {months}");
         let noise = Noise::new(seed);
-        Ok(Self { city: City::new(noise.of(1), postal_codes as usize), amounts: Amounts::new(noise.of(2)), months })
+        let city = City::new(names.centre, noise.of(1), postal_codes as usize);
+        Ok(Self { city, amounts: Amounts::new(noise.of(2)), months, names })
     }
 
     /// A data set of at least `paystats` rows in `months` (at most 1,020), with as few postal codes (at most 99,999) as that takes.
@@ -61,9 +85,9 @@ impl Dataset {
         )
     }
 
-    /// The demo: two years of 120 postal codes.
+    /// The demo: two years of 120 postal codes, none of whose codes and ids is one of a real file.
     pub fn demo() -> Self {
-        Self::new(2015, 120, 24).expect("the demo is within the limits")
+        Self::named(DEMO, 2015, 120, 24).expect("the demo is within the limits")
     }
 
     /// Rows of the file of postal codes.
@@ -76,19 +100,20 @@ impl Dataset {
         self.postal_codes() * u64::from(self.months) * PEOPLE
     }
 
-    /// Writes `the_geom,code,id`; an id is the row's number, from 1.
+    /// Writes `the_geom,code,id`; ids are consecutive.
     pub fn write_postal_codes(&self, mut out: impl Write) -> io::Result<()> {
         out.write_all(b"the_geom,code,id\n")?;
         for index in 0..self.city.len() {
-            writeln!(out, "{},{:05},{}", ewkb::hex(&self.city.area(index)), code(index), index + 1)?;
+            let code = (self.names.code)(index);
+            writeln!(out, "{},{code},{}", ewkb::hex(&self.city.area(index)), self.postal_code_id(index))?;
         }
         out.flush()
     }
 
-    /// Writes `amount,p_month,p_age,p_gender,postal_code_id,id`, by postal code, month, age and gender; an id is the row's number, from 1.
+    /// Writes `amount,p_month,p_age,p_gender,postal_code_id,id`, by postal code, month, age and gender; ids are consecutive.
     pub fn write_paystats(&self, mut out: impl Write) -> io::Result<()> {
         out.write_all(b"amount,p_month,p_age,p_gender,postal_code_id,id\n")?;
-        let mut id = 0_u64;
+        let (_, mut id) = self.names.ids_after;
         for postal_code in 0..self.city.len() {
             for month in 0..self.months {
                 let (year, calendar_month) = (FIRST_YEAR + month / 12, month % 12 + 1);
@@ -99,13 +124,17 @@ impl Dataset {
                         writeln!(
                             out,
                             "{amount},{year}-{calendar_month:02}-01,{age_name},{gender_name},{},{id}",
-                            postal_code + 1
+                            self.postal_code_id(postal_code)
                         )?;
                     }
                 }
             }
         }
         out.flush()
+    }
+
+    fn postal_code_id(&self, index: usize) -> u64 {
+        self.names.ids_after.0 + index as u64 + 1
     }
 
     /// In units of 0.00001.
@@ -116,8 +145,8 @@ impl Dataset {
 }
 
 /// 28001 and on, around past 99999: 00001, 00002, …
-fn code(index: usize) -> u32 {
-    (FIRST_CODE - 1 + index as u32) % MOST_POSTAL_CODES + 1
+fn madrid_code(index: usize) -> String {
+    format!("{:05}", (28_000 + index as u32) % MOST_POSTAL_CODES + 1)
 }
 
 #[cfg(test)]
@@ -158,9 +187,9 @@ mod tests {
         assert_eq!(lines.next(), Some("amount,p_month,p_age,p_gender,postal_code_id,id"));
         let mut keys = BTreeSet::new();
         let mut sum = 0_u64;
-        for (index, line) in lines.enumerate() {
+        for (line, wanted_id) in lines.zip(9_000_000_000_000_001_u64..) {
             let [amount, month, age, gender, postal_code, id] = line.split(',').collect::<Vec<_>>().try_into().unwrap();
-            assert_eq!(id, (index + 1).to_string());
+            assert_eq!(id, wanted_id.to_string());
             assert!(("2015-01-01"..="2016-12-01").contains(&month), "{month}");
             keys.insert((postal_code, month, age, gender));
             let (whole, decimals) = amount.split_once('.').unwrap_or((amount, ""));
@@ -174,6 +203,17 @@ mod tests {
             .map(|((postal_code, month), age, gender)| dataset.amount(postal_code, month, age, gender))
             .sum();
         assert_eq!(sum, made);
+    }
+
+    #[test]
+    fn no_code_and_no_id_of_the_demo_is_one_of_a_real_file() {
+        let postal_codes = written(|out| Dataset::demo().write_postal_codes(out));
+        let names: Vec<_> =
+            postal_codes.lines().skip(1).map(|line| line.split_once(',').expect("a geometry comes first").1).collect();
+        assert_eq!((names[0], names[119]), ("DEMO-001,2000000001", "DEMO-120,2000000120"));
+        let paystats = written(|out| Dataset::demo().write_paystats(out));
+        assert!(paystats.lines().nth(1).unwrap().ends_with(",2015-01-01,<=24,F,2000000001,9000000000000001"));
+        assert!(paystats.lines().last().unwrap().ends_with(",2016-12-01,>=65,M,2000000120,9000000000034560"));
     }
 
     #[test]
@@ -192,7 +232,7 @@ mod tests {
         let codes: BTreeSet<_> = text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
         assert_eq!(codes.len(), 150);
         assert!(codes.iter().all(|code| code.len() == 5));
-        assert_eq!((code(0), code(71_998), code(71_999), code(99_998)), (28_001, 99_999, 1, 28_000));
+        assert_eq!([0, 71_998, 71_999, 99_998].map(madrid_code), ["28001", "99999", "00001", "28000"]);
         assert!(Dataset::new(1, 100_000, 1).is_err());
         assert!(Dataset::new(1, 1, 0).is_err());
     }

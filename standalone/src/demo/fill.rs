@@ -60,8 +60,9 @@ fn is_wanted(store: &Value) -> bool {
         return store["postalCodes"]["totalCount"] == 0 && store["loads"]["totalCount"] == 0;
     }
     let is_demo = |load: &Value| LOADS.iter().any(|demo| load["node"]["source"] == demo.source);
-    // A load of the demo that failed is a person's business now.
-    let may_succeed = |load: &Value| load["node"]["state"] != "FAILED";
+    // A load of the demo that failed, or was stopped or taken back, is a person's business now.
+    let may_succeed =
+        |load: &Value| !matches!(load["node"]["state"].as_str(), Some("FAILED" | "CANCELLED" | "REVERTING" | "UNDONE"));
     let is_complete = loads.len() >= LOADS.len() && loads.iter().all(|load| load["node"]["state"] == "SUCCEEDED");
     loads.iter().all(|load| is_demo(load) && may_succeed(load)) && !is_complete
 }
@@ -140,6 +141,15 @@ mod tests {
     fn a_demo_that_failed_is_not_started_again() {
         assert!(!is_wanted(&store(0, &[("demo/postal_codes.csv", "FAILED")])));
         assert!(!is_wanted(&store(120, &[("demo/paystats.csv", "FAILED"), ("demo/postal_codes.csv", "SUCCEEDED")])));
+    }
+
+    #[test]
+    fn a_demo_that_was_removed_stays_away() {
+        let removed = [("demo/paystats.csv", "UNDONE"), ("demo/postal_codes.csv", "UNDONE")];
+        assert!(!is_wanted(&store(0, &removed)));
+        assert!(!is_wanted(&store(120, &[("demo/paystats.csv", "UNDONE"), ("demo/postal_codes.csv", "SUCCEEDED")])));
+        assert!(!is_wanted(&store(120, &[("demo/paystats.csv", "REVERTING"), ("demo/postal_codes.csv", "SUCCEEDED")])));
+        assert!(!is_wanted(&store(0, &[("demo/postal_codes.csv", "CANCELLED")])));
     }
 
     #[tokio::test]

@@ -4,17 +4,18 @@ import { Link, Route, Switch, useRoute } from "wouter";
 import { useConnection } from "./api/connection";
 import { AskPage } from "./ask/AskPage";
 import { LiveProvider, Notes } from "./live/Live";
+import type { Amounts } from "./live/total";
 import { LOCALES, type Locale, useLocale, useMessages } from "./locale";
 import { ThemeSwitch } from "./ui/ThemeSwitch";
 import { words } from "./words";
 
 const LoadsPage = lazy(() => import("./load/LoadsPage"));
 
-export function App() {
+export function App({ total }: { total: Amounts | undefined }) {
   const say = useMessages(words);
   const [isLoads] = useRoute("/loads/:number?");
   return (
-    <LiveProvider>
+    <LiveProvider total={total}>
       <a className="skip" href="#main">
         {say.skip}
       </a>

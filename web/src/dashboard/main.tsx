@@ -4,6 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { client } from "./api/client";
+import { readTotal } from "./live/total";
 import { LocaleProvider } from "./locale";
 import { readSettings, SettingsContext } from "./settings";
 import { applyTheme } from "./ui/theme";
@@ -13,13 +14,13 @@ const root = document.getElementById("app");
 if (!root) {
   throw new Error("the page has no #app");
 }
-const settings = await readSettings();
+const [settings, total] = await Promise.all([readSettings(), readTotal(client)]);
 createRoot(root).render(
   <StrictMode>
     <SettingsContext value={settings}>
       <LocaleProvider>
         <ApolloProvider client={client}>
-          <App />
+          <App total={total} />
         </ApolloProvider>
       </LocaleProvider>
     </SettingsContext>

@@ -3,6 +3,7 @@ import { NetworkStatus } from "@apollo/client";
 import { useQuery } from "@apollo/client/react";
 import { useState } from "react";
 import { Link } from "wouter";
+import { DemoNotice } from "../demo/DemoNotice";
 import { graphql } from "../gql";
 import { useMessages } from "../locale";
 import { Problem } from "../ui/Problem";
@@ -57,6 +58,7 @@ export function AskPage() {
         <h1>{say.title}</h1>
         <p className="hint">{say.intro}</p>
       </div>
+      <DemoNotice />
       {error && <Problem error={error} retry={() => refetch()} />}
       {first && last ? (
         <Statistics whole={{ from: first, to: last }} />

@@ -3,11 +3,12 @@ import { useApolloClient, useSubscription } from "@apollo/client/react";
 import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link } from "wouter";
 import { onReturn } from "../api/connection";
-import { graphql, readFragment } from "../gql";
+import { readFragment } from "../gql";
 import type { LoadState, WatchLoadsSubscription } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
 import { minus } from "../locale/decimal";
-import { LOAD_PROGRESS, LOAD_STATE, WATCH_LOADS, WATCH_TOTAL } from "./loads";
+import { LOAD_PROGRESS, LOAD_STATE, WATCH_LOADS } from "./loads";
+import { type Amounts, WATCH_TOTAL } from "./total";
 import { words } from "./words";
 
 type Told = WatchLoadsSubscription["loads"];
@@ -31,19 +32,19 @@ interface Live {
 const LiveContext = createContext<Live>({ notes: [], dismiss: () => {}, newLoads: 0, changedStates: 0 });
 export const useLive = () => use(LiveContext);
 
-const TOTAL_NOW = graphql(`
-  query TotalNow {
-    total { amount count }
-  }
-`);
-
 /** Ends after which the data are not what they were. */
 const CHANGES_DATA: LoadState[] = ["SUCCEEDED", "UNDONE"];
 
 /** Notes that are kept on the page; older ones go. */
 const MOST_NOTES = 3;
 
-export function LiveProvider({ children }: { children: ReactNode }) {
+interface LiveProviderProps {
+  /** What the total was before the page asked anything: what is told to be else is news to all that it asked. */
+  total: Amounts | undefined;
+  children: ReactNode;
+}
+
+export function LiveProvider({ total, children }: LiveProviderProps) {
   const client = useApolloClient();
   const say = useMessages(words);
   const format = useFormat();
@@ -111,38 +112,29 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     },
   });
 
-  const before = useRef<{ amount: string; count: number } | undefined>(undefined);
-  const lookAgain = useCallback(async () => {
-    const { data } = await client.query({ query: TOTAL_NOW, fetchPolicy: "network-only" });
-    before.current = data?.total;
-  }, [client]);
-  useEffect(() => void lookAgain().catch(() => {}), [lookAgain]);
+  const before = useRef(total);
   useSubscription(WATCH_TOTAL, {
     onData({ data: { data } }) {
-      const now = data?.totalChanged;
-      if (now) {
-        const [amount, count] = before.current
-          ? [minus(now.amount, before.current.amount), now.count - before.current.count]
-          : ["0", 0];
-        before.current = now;
+      const [last, now] = [before.current, data?.totalChanged];
+      if (!now) {
+        return;
+      }
+      before.current = now;
+      const [amount, count] = last ? [minus(now.amount, last.amount), now.count - last.count] : ["0", 0];
+      if (count !== 0 || Number(amount) !== 0) {
         add({
           key: "total",
           text: say.totalChanged(format.difference(amount), format.countDifference(count)),
         });
         askAnew();
+      } else if (!last) {
+        askAnew();
       }
     },
   });
 
-  // What the total came to while the connection was lost is not told afterwards.
-  useEffect(
-    () =>
-      onReturn(() => {
-        askAnew();
-        lookAgain().catch(() => {});
-      }),
-    [askAnew, lookAgain],
-  );
+  // What could not be asked meanwhile is asked again.
+  useEffect(() => onReturn(askAnew), [askAnew]);
 
   const live = useMemo(() => ({ notes, dismiss, newLoads, changedStates }), [notes, dismiss, newLoads, changedStates]);
   return <LiveContext value={live}>{children}</LiveContext>;

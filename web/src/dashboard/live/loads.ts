@@ -46,10 +46,3 @@ export const WATCH_LOADS = graphql(`
     }
   }
 `);
-
-/** Every change of the total of all paystats. */
-export const WATCH_TOTAL = graphql(`
-  subscription WatchTotal {
-    totalChanged { amount count }
-  }
-`);

@@ -7,10 +7,10 @@ import { useEffect } from "react";
 import { graphql, readFragment } from "../../gql";
 import type { LoadFilter } from "../../gql/graphql";
 import { useLive } from "../../live/Live";
+import { useAskAgain } from "../../live/use-ask-again";
 import { Problem } from "../../ui/Problem";
 import { Skeleton } from "../parts/Skeleton";
 import { progressOf } from "../progress";
-import { useAskAgain } from "../use-ask-again";
 import { HISTORY_LOAD } from "./HistoryRow";
 import { HistoryTable } from "./HistoryTable";
 

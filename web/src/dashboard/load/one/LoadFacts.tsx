@@ -4,10 +4,10 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useLive } from "../../live/Live";
+import { useAskAgain } from "../../live/use-ask-again";
 import { useFormat, useMessages } from "../../locale";
 import { When } from "../parts/When";
 import { progressOf } from "../progress";
-import { useAskAgain } from "../use-ask-again";
 import { words as common } from "../words";
 import { words } from "./words";
 

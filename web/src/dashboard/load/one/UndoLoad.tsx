@@ -1,7 +1,7 @@
 import { useMutation } from "@apollo/client/react";
 import { graphql } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
-import { Confirm } from "../parts/Confirm";
+import { Confirm } from "../../ui/Confirm";
 import { words } from "./words";
 
 const UNDO_LOAD = graphql(`

@@ -2,12 +2,12 @@
 import { useQuery } from "@apollo/client/react";
 import { graphql, readFragment } from "../../gql";
 import { useLive } from "../../live/Live";
+import { useAskAgain } from "../../live/use-ask-again";
 import { useFormat, useMessages } from "../../locale";
 import { Problem } from "../../ui/Problem";
 import { Skeleton } from "../parts/Skeleton";
 import { progressOf } from "../progress";
 import { isUnderWay } from "../states";
-import { useAskAgain } from "../use-ask-again";
 import { RUNNING_LOAD, RunningLoad } from "./RunningLoad";
 import { words } from "./words";
 

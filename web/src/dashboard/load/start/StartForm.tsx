@@ -5,7 +5,7 @@ import { useLocation } from "wouter";
 import { graphql } from "../../gql";
 import type { LoadEntity, OnReject } from "../../gql/graphql";
 import { useMessages } from "../../locale";
-import { useFocusHandedOn } from "../parts/use-focus-handed-on";
+import { useFocusHandedOn } from "../../ui/use-focus-handed-on";
 import { isGeoJson } from "../upload/names";
 import { uuid } from "../uuid";
 import { words as common } from "../words";

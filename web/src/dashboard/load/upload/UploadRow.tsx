@@ -1,8 +1,8 @@
 /** One upload: how far it is, what is wrong with it, and what can be done about it. */
 import { useRef } from "react";
 import { useFormat, useMessages } from "../../locale";
+import { useFocusHandedOn } from "../../ui/use-focus-handed-on";
 import { Bar } from "../parts/Bar";
-import { useFocusHandedOn } from "../parts/use-focus-handed-on";
 import { ENDINGS } from "./names";
 import { pauseUpload, removeUpload, resumeUpload, settleName, type Trouble, type UploadView } from "./uploads";
 import { words } from "./words";

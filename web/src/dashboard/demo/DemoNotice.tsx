@@ -1,0 +1,87 @@
+/** Says that there are demo data, and removes them by undoing the loads that brought them. */
+import { useMutation, useQuery } from "@apollo/client/react";
+import { useCallback, useEffect, useState } from "react";
+import { graphql } from "../gql";
+import { useLive } from "../live/Live";
+import { useAskAgain } from "../live/use-ask-again";
+import { useMessages } from "../locale";
+import { Confirm } from "../ui/Confirm";
+import { words } from "./words";
+
+/** What `paystats run` fills an empty store with; paystats first, as they need their postal codes. */
+const DEMO_LOADS = graphql(`
+  query DemoLoads {
+    paystats: loads(filter: { source: "demo/paystats.csv", states: [SUCCEEDED, REVERTING] }, first: 20) {
+      nodes { id state dryRun undoUntil }
+    }
+    postalCodes: loads(filter: { source: "demo/postal_codes.csv", states: [SUCCEEDED, REVERTING] }, first: 20) {
+      nodes { id state dryRun undoUntil }
+    }
+  }
+`);
+
+const REMOVE_DEMO_LOAD = graphql(`
+  mutation RemoveDemoLoad($id: ID!) {
+    undoLoad(input: { id: $id }) { load { id state } }
+  }
+`);
+
+export function DemoNotice() {
+  const say = useMessages(words);
+  const { changedStates } = useLive();
+  const { data, refetch } = useQuery(DEMO_LOADS);
+  useAskAgain(changedStates, () => refetch().catch(() => {}));
+  const [undo, { error, reset }] = useMutation(REMOVE_DEMO_LOAD);
+  const [isWanted, setWanted] = useState(false);
+
+  const loads = [...(data?.paystats.nodes ?? []), ...(data?.postalCodes.nodes ?? [])].filter(({ dryRun }) => !dryRun);
+  const isUndoing = loads.some(({ state }) => state === "REVERTING");
+  // One after the other: postal codes that are in use would stay.
+  const next = isUndoing ? undefined : loads[0]?.id;
+  const remove = useCallback(
+    (id: string) => {
+      undo({ variables: { id } })
+        .then(() => refetch())
+        .catch(() => setWanted(false));
+    },
+    [undo, refetch],
+  );
+  useEffect(() => {
+    if (isWanted && next) {
+      remove(next);
+    }
+  }, [isWanted, next, remove]);
+
+  if (loads.length === 0) {
+    return null;
+  }
+  const isRemovable = loads.every(({ undoUntil }) => Date.parse(undoUntil) > Date.now());
+  return (
+    <section className="demo-notice" aria-label={say.region}>
+      <p>{say.isDemo}</p>
+      {isUndoing || isWanted ? (
+        <p className="hint" role="status">
+          {say.removing}
+        </p>
+      ) : (
+        isRemovable && (
+          <Confirm
+            ask={say.remove}
+            question={say.question}
+            yes={say.yes}
+            no={say.no}
+            run={() => {
+              reset();
+              setWanted(true);
+            }}
+          />
+        )
+      )}
+      {error && (
+        <p className="failure" role="alert">
+          <strong>{say.notDone}</strong> {error.message}
+        </p>
+      )}
+    </section>
+  );
+}
