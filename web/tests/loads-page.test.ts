@@ -161,8 +161,11 @@ describe("the page of loads", () => {
     const reason = page.locator(".reasons tbody tr");
     assert.match(
       (await reason.innerText()).replace(/\s+/g, " "),
-      new RegExp(`first day of a month p_month ${refused}$`),
+      new RegExp(`^Not a valid month A month is written as .*p_month ${refused}$`),
     );
+    const badge = page.locator(".load-title .load-state");
+    assert.equal(await badge.innerText(), `Succeeded, ${refused} rows rejected`);
+    assert.equal(await badge.getAttribute("data-refused"), "some");
     const rows = page.locator("table.rejections tbody tr");
     const firstLine = () => rows.first().locator("th").innerText();
     await page.locator("table.rejections thead").getByText("p_month").waitFor();
@@ -194,6 +197,50 @@ describe("the page of loads", () => {
     assert.equal((await counts(page)).inserted, String(refused));
     await page.getByRole("link", { name: `#${first.number}`, exact: true }).click();
     await page.getByText("Repeated by").waitFor();
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a load of which most was refused is no plain success, and says what to do", async () => {
+    const places = postalCodesCsv(["28004"], 4, -3.6);
+    // The paystats of 28004 come before it.
+    await paystats.putFile("early.csv", paystatsCsv(3, 15_001).replaceAll(/,[23],(?=\d+$)/gm, ",4,"));
+    const { number } = await start("early.csv");
+    const { page, assertWellBehaved, close } = await open(`/loads/${number}`);
+    await isIn(page, "SUCCEEDED");
+    const badge = page.locator(".load-title .load-state");
+    assert.equal(await badge.innerText(), "Succeeded, 2 rows rejected");
+    assert.equal(await badge.getAttribute("data-refused"), "most");
+    const notice = page.locator(".rejected-notice");
+    await notice.getByText("2 of 3 rows were rejected").waitFor();
+    await notice.getByText("Load the postal codes first. Then press “Load the rejected lines again”.").waitFor();
+    await page.screenshot({ path: screenshotPath("loads-mostly-rejected"), fullPage: true });
+    await assertAccessible(page);
+    await paystats.putFile("places-4.csv", places);
+    await start("places-4.csv", { entity: "POSTAL_CODES" });
+    await page.getByRole("link", { name: "All loads" }).click();
+    const row = (source: string) => page.locator(".history-table tr", { hasText: source });
+    await row("places-4.csv").locator("[data-state=SUCCEEDED]").waitFor();
+    assert.equal(await row("early.csv").locator(".load-state").innerText(), "Succeeded, 2 rows rejected");
+    await page.getByRole("link", { name: `Load #${number}`, exact: true }).click();
+    await page.getByRole("button", { name: "Load the rejected lines again" }).click();
+    await page.waitForURL((url) => url.pathname !== `/loads/${number}`);
+    await isIn(page, "SUCCEEDED");
+    assert.equal((await counts(page)).inserted, "2");
+    assertWellBehaved();
+    await close();
+  });
+
+  test("in Spanish a reason is told in Spanish, and the server's own sentence is marked as English", async () => {
+    await paystats.putFile("code-taken.csv", postalCodesCsv(["28001"], 99));
+    const { number } = await start("code-taken.csv", { entity: "POSTAL_CODES" });
+    const { page, assertWellBehaved, close } = await open(`/loads/${number}`, { locale: "es-ES" });
+    await isIn(page, "SUCCEEDED");
+    await page.getByRole("heading", { name: "Filas rechazadas" }).waitFor();
+    await page.locator(".reasons").getByText("Otro código postal, con otro id, ya tiene este código.").waitFor();
+    const reason = page.locator("table.rejections .reason");
+    await reason.getByText("Código de otro código postal").waitFor();
+    assert.equal(await reason.locator("[lang=en]").innerText(), "code belongs to another postal code");
     assertWellBehaved();
     await close();
   });

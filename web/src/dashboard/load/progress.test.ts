@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { guessedShare, type Progress, shareDone } from "./progress";
+import { guessedShare, type Progress, refusal, shareDone } from "./progress";
 
 const loading = {
   state: "LOADING",
@@ -28,4 +28,10 @@ describe("the bar of a load", () => {
     expect(shareDone({ ...loading, state: "REVERTING", rowsReverted: 99, rowsKept: 1 })).toBe(0.25);
     expect(shareDone({ ...loading, state: "REVERTING", rowsInserted: 0, rowsUpdated: 0 })).toBe(0);
   });
+});
+
+test("more than half of the rows is most of them", () => {
+  expect(refusal({ rowsRead: 100, rowsRejected: 0 })).toBeUndefined();
+  expect(refusal({ rowsRead: 100, rowsRejected: 50 })).toBe("some");
+  expect(refusal({ rowsRead: 100, rowsRejected: 51 })).toBe("most");
 });

@@ -29,3 +29,8 @@ export function guessedShare(progress: Progress, seconds: number): number {
   const shareOfARow = fraction / rowsRead;
   return Math.min(1, now + shareOfARow * rowsPerSecond * Math.min(Math.max(seconds, 0), LONGEST_GUESS_S));
 }
+
+/** Whether rows were refused, and whether these are most of all that were read. */
+export function refusal({ rowsRead, rowsRejected }: Pick<Progress, "rowsRead" | "rowsRejected">) {
+  return rowsRejected === 0 ? undefined : rowsRejected * 2 > rowsRead ? "most" : "some";
+}

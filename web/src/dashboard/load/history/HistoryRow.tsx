@@ -3,7 +3,7 @@ import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
 import { StateBadge } from "../parts/StateBadge";
 import { When } from "../parts/When";
-import { progressOf } from "../progress";
+import { progressOf, refusal } from "../progress";
 import { words as common } from "../words";
 
 export const HISTORY_LOAD = graphql(`
@@ -23,19 +23,20 @@ export const HISTORY_LOAD = graphql(`
 
 export function HistoryRow({ load: masked }: { load: FragmentType<typeof HISTORY_LOAD> }) {
   const load = readFragment(HISTORY_LOAD, masked);
-  const { state, rowsRead, rowsRejected } = progressOf(load);
+  const progress = progressOf(load);
+  const { state, rowsRead, rowsRejected } = progress;
   const say = useMessages(common);
   const format = useFormat();
   const { startedAt, finishedAt } = load;
   return (
-    <tr>
+    <tr data-refused={refusal(progress)}>
       <td>
         <Link href={`/loads/${load.number}`} className="load-number" aria-label={say.load(load.number)}>
           #{load.number}
         </Link>
       </td>
       <td>
-        <StateBadge state={state} />
+        <StateBadge progress={progress} />
       </td>
       <th scope="row" className="path">
         {load.source}

@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useMessages } from "../../locale";
 import { StateBadge } from "../parts/StateBadge";
+import { useStanding } from "../parts/use-standing";
 import { progressOf } from "../progress";
 import { words as common } from "../words";
 import { words } from "./words";
@@ -21,7 +22,9 @@ const LOAD_HEAD = graphql(`
 
 export function LoadHead({ load: masked }: { load: FragmentType<typeof LOAD_HEAD> }) {
   const load = readFragment(LOAD_HEAD, masked);
-  const { state, error } = progressOf(load);
+  const progress = progressOf(load);
+  const { error } = progress;
+  const standing = useStanding(progress);
   const say = useMessages(words);
   const name = useMessages(common);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -35,17 +38,17 @@ export function LoadHead({ load: masked }: { load: FragmentType<typeof LOAD_HEAD
         <h1 ref={heading} tabIndex={-1}>
           {name.load(load.number)}
         </h1>
-        <StateBadge state={state} />
+        <StateBadge progress={progress} />
         {load.dryRun && <em className="tag">{name.dryRun}</em>}
         {load.onlyRejected && <em className="tag">{name.onlyRejected}</em>}
       </div>
       <p className="path">{load.source}</p>
       <p role="status" className="visually-hidden">
-        {name.nowIn(load.number, name.states[state])}
+        {name.nowIn(load.number, standing)}
       </p>
       {error && (
         <p className="failure">
-          <strong>{say.failedBecause}</strong> {error}
+          <strong>{say.failedBecause}</strong> <span lang="en">{error}</span>
         </p>
       )}
       {load.dryRun && <p className="hint">{say.dryRunSays}</p>}

@@ -15,6 +15,7 @@ import { LOAD_ACTIONS, LoadActions } from "./LoadActions";
 import { LoadFacts } from "./LoadFacts";
 import { LoadHead } from "./LoadHead";
 import { LoadProgressCard } from "./LoadProgressCard";
+import { RejectedNotice } from "./RejectedNotice";
 import { RejectionsCard } from "./RejectionsCard";
 import { TotalChanges } from "./TotalChanges";
 import { words } from "./words";
@@ -27,6 +28,7 @@ const LOAD_PAGE = graphql(`
       dryRun
       ...LoadActions
       ...LoadHead
+      ...RejectedNotice
       ...LoadFacts
       ...LoadProgressCard
       ...TotalChanges
@@ -76,6 +78,7 @@ export function LoadPage({ number }: { number: string }) {
   return (
     <>
       <LoadHead load={load} />
+      <RejectedNotice load={load} />
       {error && <Problem error={error} retry={askAgain} />}
       <LoadActions load={load} />
       <div className="load-grid">

@@ -2,7 +2,7 @@
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
 import { Bar } from "../parts/Bar";
-import { progressOf } from "../progress";
+import { progressOf, refusal } from "../progress";
 import { Pace } from "../running/Pace";
 import { isUnderWay } from "../states";
 import { useShare } from "../use-share";
@@ -48,7 +48,7 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
           <Pace progress={progress} share={share} dryRun={load.dryRun} />
         </>
       )}
-      <dl className="tiles">
+      <dl className="tiles" data-refused={refusal(progress)}>
         {[...counts, ...(wasTakenBack ? taken : [])].map(([key, label, count]) => (
           <div key={key} data-count={key} data-some={count > 0}>
             <dt>{label}</dt>

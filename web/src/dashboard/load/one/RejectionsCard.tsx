@@ -46,7 +46,10 @@ export function RejectionsCard({ load: masked }: { load: FragmentType<typeof REJ
           <tbody>
             {load.rejectionCounts.map(({ code, column, count }) => (
               <tr key={`${code} ${column}`}>
-                <th scope="row">{say.codes[code]}</th>
+                <th scope="row">
+                  {say.codes[code]}
+                  <span className="hint help">{say.help[code]}</span>
+                </th>
                 <td>{column ? <code>{column}</code> : <span className="hint">{say.wholeRecord}</span>}</td>
                 <td className="number">{format.count(count)}</td>
               </tr>

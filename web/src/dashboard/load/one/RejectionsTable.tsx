@@ -50,7 +50,9 @@ export function RejectionsTable({ rows, columns, busy }: RejectionsTableProps) {
               <td className="reason">
                 <strong>{say.codes[code]}</strong>
                 {value !== null && value !== "" && <code className="value">{value}</code>}
-                <span className="hint">{reason}</span>
+                <span className="hint" lang="en">
+                  {reason}
+                </span>
               </td>
               {places.map((place) => (
                 <td key={place} className="source-field" data-wrong={column !== null && nameOf(place) === column}>

@@ -1,6 +1,6 @@
 import type { LoadState } from "../../gql/graphql";
-import { useMessages } from "../../locale";
-import { words } from "../words";
+import { type Progress, refusal } from "../progress";
+import { useStanding } from "./use-standing";
 
 /** Strokes in a square of 16. */
 const ICONS: Record<LoadState, string> = {
@@ -14,16 +14,19 @@ const ICONS: Record<LoadState, string> = {
   CANCELLED: "M3.800 3.800l8.400 8.400M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0",
   UNDONE: "M6 3 3 6l3 3M3 6h6a4 4 0 0 1 0 8H6",
 };
+const WARNING = "M8 2 1.500 13.500h13ZM8 6.500v3M8 11.500v.2";
 
-/** A state as icon, colour and word. */
-export function StateBadge({ state }: { state: LoadState }) {
-  const say = useMessages(words);
+/** Where a load stands as icon, colour and words. What has succeeded, but not with all of its rows, is no plain success. */
+export function StateBadge({ progress }: { progress: Progress }) {
+  const { state } = progress;
+  const refused = state === "SUCCEEDED" ? refusal(progress) : undefined;
+  const standing = useStanding(progress);
   return (
-    <span className="load-state" data-state={state}>
+    <span className="load-state" data-state={state} data-refused={refused}>
       <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-        <path d={ICONS[state]} />
+        <path d={refused ? WARNING : ICONS[state]} />
       </svg>
-      {say.states[state]}
+      {standing}
     </span>
   );
 }

@@ -1,5 +1,5 @@
 import { useFormat, useMessages } from "../../locale";
-import type { Progress } from "../progress";
+import { type Progress, refusal } from "../progress";
 import { words } from "./words";
 
 /** How many rows came to what, so far. */
@@ -15,7 +15,7 @@ export function Counts({ progress }: { progress: Progress }) {
     ["rejected", rowsRejected],
   ] as const;
   return (
-    <dl className="counts">
+    <dl className="counts" data-refused={refusal(progress)}>
       {all.map(([name, count]) => (
         <div key={name} data-count={name} data-some={count > 0}>
           <dt>{counts[name]}</dt>

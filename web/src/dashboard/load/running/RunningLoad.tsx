@@ -37,7 +37,7 @@ export function RunningLoad({ load: masked }: { load: FragmentType<typeof RUNNIN
         <strong className="path">{load.source}</strong>
         <span className="hint">{say.entities[load.entity]}</span>
         {load.dryRun && <em className="tag">{say.dryRun}</em>}
-        <StateBadge state={progress.state} />
+        <StateBadge progress={progress} />
       </div>
       <Bar
         name={say.progressOf(load.number)}
