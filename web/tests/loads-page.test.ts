@@ -415,6 +415,42 @@ describe("the page of loads", () => {
     await close();
   });
 
+  test("notes tell of a load elsewhere than on its own page, and go by themselves unless they are read", async () => {
+    const { page, close } = await open("/graphiql");
+    await page.clock.install();
+    await page.goto("/loads");
+    await page.getByText("No load is on its way.").waitFor();
+    const lines = paystatsCsv(3, 70_001).replace("2015-03-01", "2015-03-31");
+    await paystats.putFile("noted.csv", lines);
+    const { number } = await start("noted.csv");
+    const note = page.locator(".note", { hasText: "noted.csv" });
+    await note.getByText(`Load #${number} of noted.csv has succeeded.`).waitFor();
+    assert.deepEqual(await note.locator("li").allInnerTexts(), ["2 new", "1 rejected"]);
+    const totals = page.locator(".note", { hasText: "The totals have changed." });
+    await totals.getByText("+€21.00").waitFor();
+    assert.deepEqual(await totals.locator("li").allInnerTexts(), ["+€21.00", "+2 paystats"]);
+    await page.screenshot({ path: screenshotPath("loads-notes") });
+    await assertAccessible(page);
+    await note.hover();
+    await page.clock.runFor(11_000);
+    await totals.waitFor({ state: "detached" });
+    await note.waitFor();
+    await page.mouse.move(0, 0);
+    await page.clock.runFor(11_000);
+    await note.waitFor({ state: "detached" });
+
+    await paystats.putFile("unnoted.csv", "amount\n");
+    const failed = await start("unnoted.csv");
+    const failure = page.locator(".note", { hasText: "unnoted.csv" });
+    await failure.waitFor();
+    await page.clock.runFor(11_000);
+    await failure.getByRole("link", { name: "Show the load" }).click();
+    await page.waitForURL(`/loads/${failed.number}`);
+    await isIn(page, "FAILED");
+    await failure.waitFor({ state: "detached" });
+    await close();
+  });
+
   test("a load that is not there is said to be none", async () => {
     for (const number of ["99999", "abc"]) {
       const { page, assertWellBehaved, close } = await open(`/loads/${number}`);

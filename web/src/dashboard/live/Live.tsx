@@ -1,24 +1,16 @@
 /** What happens while one looks: loads on their way, and numbers that change. */
 import { useApolloClient, useSubscription } from "@apollo/client/react";
 import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { Link } from "wouter";
 import { onReturn } from "../api/connection";
 import { readFragment } from "../gql";
 import type { LoadState, WatchLoadsSubscription } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
-import { minus } from "../locale/decimal";
 import { LOAD_PROGRESS, LOAD_STATE, WATCH_LOADS } from "./loads";
+import { type Note, noteOfLoad, noteOfTotals } from "./notes";
 import { type Amounts, WATCH_TOTAL } from "./total";
 import { words } from "./words";
 
 type Told = WatchLoadsSubscription["loads"];
-
-/** What a load has done to the numbers, or an edit. */
-interface Note {
-  key: string;
-  text: string;
-  load?: number;
-}
 
 interface Live {
   notes: Note[];
@@ -53,7 +45,10 @@ export function LiveProvider({ total, children }: LiveProviderProps) {
   const [changedStates, setChangedStates] = useState(0);
   const known = useRef(new Map<string, LoadState>());
 
-  const add = useCallback((note: Note) => {
+  const add = useCallback((note: Note | undefined) => {
+    if (!note) {
+      return;
+    }
     setNotes((notes) => [note, ...notes.filter(({ key }) => key !== note.key)].slice(0, MOST_NOTES));
   }, []);
   const dismiss = useCallback((key: string) => setNotes((notes) => notes.filter((note) => note.key !== key)), []);
@@ -64,20 +59,8 @@ export function LiveProvider({ total, children }: LiveProviderProps) {
 
   const loadEnded = useCallback(
     (told: Told) => {
-      const { number, source, dryRun, entity } = told.load;
-      const { rowsInserted, rowsUpdated, rowsRejected } = readFragment(LOAD_PROGRESS, told);
-      if (told.state === "FAILED") {
-        add({ key: told.load.id, load: number, text: say.failed(number, source, told.error ?? "") });
-      } else if (told.state === "SUCCEEDED" && !dryRun) {
-        const [inserted, updated, rejected] = [rowsInserted, rowsUpdated, rowsRejected].map(format.count);
-        add({
-          key: told.load.id,
-          load: number,
-          text: say.loaded(number, source, `${inserted}`, `${updated}`, `${rejected}`),
-        });
-      } else if (told.state === "UNDONE") {
-        add({ key: told.load.id, load: number, text: say.undone(number, source) });
-      }
+      const { dryRun, entity } = told.load;
+      add(noteOfLoad({ ...told, ...readFragment(LOAD_PROGRESS, told) }, say, format));
       // Postal codes change the map, and the total of nothing.
       if (entity === "POSTAL_CODES" && !dryRun && CHANGES_DATA.includes(told.state)) {
         askAnew();
@@ -120,14 +103,9 @@ export function LiveProvider({ total, children }: LiveProviderProps) {
         return;
       }
       before.current = now;
-      const [amount, count] = last ? [minus(now.amount, last.amount), now.count - last.count] : ["0", 0];
-      if (count !== 0 || Number(amount) !== 0) {
-        add({
-          key: "total",
-          text: say.totalChanged(format.difference(amount), format.countDifference(count)),
-        });
-        askAnew();
-      } else if (!last) {
+      const note = last && noteOfTotals(last, now, say, format);
+      add(note);
+      if (note || !last) {
         askAnew();
       }
     },
@@ -138,22 +116,4 @@ export function LiveProvider({ total, children }: LiveProviderProps) {
 
   const live = useMemo(() => ({ notes, dismiss, newLoads, changedStates }), [notes, dismiss, newLoads, changedStates]);
   return <LiveContext value={live}>{children}</LiveContext>;
-}
-
-export function Notes() {
-  const say = useMessages(words);
-  const { notes, dismiss } = useLive();
-  return (
-    <div className="notes" role="status">
-      {notes.map(({ key, text, load }) => (
-        <div className="note" key={key}>
-          <p>{text}</p>
-          {load !== undefined && <Link href={`/loads/${load}`}>{say.show}</Link>}
-          <button type="button" className="plain" aria-label={say.dismiss} onClick={() => dismiss(key)}>
-            ×
-          </button>
-        </div>
-      ))}
-    </div>
-  );
 }
