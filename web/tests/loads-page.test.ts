@@ -83,6 +83,25 @@ describe("the page of loads", () => {
     await close();
   });
 
+  test("a file that is dropped on the page of a load is loaded from there, and the page of another load does not show it", async () => {
+    const { page, assertWellBehaved, close } = await open("/loads/1");
+    await isIn(page, "SUCCEEDED");
+    await drop(page, "places-again.csv", postalCodesCsv());
+    await page.getByRole("form", { name: "Load places-again.csv" }).waitFor();
+    await page.getByRole("heading", { name: "Uploads" }).waitFor();
+    assert.match(page.url(), /\/loads\/1$/);
+    await page.screenshot({ path: screenshotPath("loads-dropped-on-one"), fullPage: true });
+    await assertAccessible(page);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/loads\/[^1]\d*$/);
+    await isIn(page, "SUCCEEDED");
+    assert.equal(await page.getByRole("heading", { name: "Uploads" }).count(), 0);
+    await page.getByRole("link", { name: "All loads" }).click();
+    await page.getByRole("heading", { name: "Uploads" }).waitFor();
+    assertWellBehaved();
+    await close();
+  });
+
   test("a file of the data lake is found in its folder and loaded, by keys alone", async () => {
     await paystats.putFile("notes.txt", "not for loading");
     await put(paystats, "2015/q1/paystats.csv", paystatsCsv(1_234));
@@ -645,7 +664,7 @@ async function counts(page: Page): Promise<Record<string, string>> {
 
 /** Drops a file somewhere on the page, as if it came from the desktop. */
 async function drop(page: Page, name: string, content: string) {
-  await page.getByRole("heading", { name: "Files" }).waitFor();
+  await page.locator(".files, .load-facts").first().waitFor();
   await page.evaluate(
     ([name, content]) => {
       const dataTransfer = new DataTransfer();

@@ -1,7 +1,7 @@
 /** Loads: what can be loaded, what is on its way, and what was; or one load, by its number. */
 import { useApolloClient } from "@apollo/client/react";
-import { useCallback, useEffect, useState } from "react";
-import { useLocation, useSearchParams } from "wouter";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { useSearchParams } from "wouter";
 import type { LoadEntity } from "../gql/graphql";
 import { useMessages } from "../locale";
 import { useSettings } from "../settings";
@@ -10,6 +10,7 @@ import "./load.css";
 import { Overview } from "./Overview";
 import { LoadPage } from "./one/LoadPage";
 import { guessByContent, guessByName } from "./start/guess";
+import { StartForm } from "./start/StartForm";
 import { DropZone } from "./upload/DropZone";
 import { UploadsCard } from "./upload/UploadsCard";
 import { addUpload } from "./upload/uploads";
@@ -21,17 +22,20 @@ export interface Draft {
   guess?: LoadEntity;
   /** Whether a person has asked for it just now. */
   takesFocus: boolean;
+  /** As `Date.now()` counts. */
+  openedAt: number;
 }
 
 export default function LoadsPage({ params }: { params: { number?: string } }) {
   const say = useMessages(words);
   const client = useApolloClient();
   const { upload } = useSettings();
-  const [, navigate] = useLocation();
   const [search, setSearch] = useSearchParams();
   const [drafts, setDrafts] = useState<Draft[]>([]);
   const folder = search.get("folder") ?? "";
   const { number } = params;
+  // The page of a load shows files that came while one looks at it; the overview shows all.
+  const since = useMemo(() => (number === undefined ? 0 : Date.now()), [number]);
 
   useEffect(() => {
     document.title = `${number ? say.load(number) : say.title} · paystats`;
@@ -40,20 +44,16 @@ export default function LoadsPage({ params }: { params: { number?: string } }) {
     };
   }, [number, say]);
 
-  const open = useCallback((draft: Draft) => {
+  const open = useCallback((opened: Omit<Draft, "openedAt">) => {
+    const draft = { ...opened, openedAt: Date.now() };
     setDrafts((drafts) => [draft, ...drafts.filter(({ source }) => source !== draft.source)].sort(codesFirst));
   }, []);
   const close = useCallback((source: string) => {
     setDrafts((drafts) => drafts.filter((draft) => draft.source !== source));
   }, []);
   const startLoad = useCallback(
-    (source: string) => {
-      open({ source, guess: guessByName(source), takesFocus: true });
-      if (number) {
-        navigate("/loads");
-      }
-    },
-    [open, navigate, number],
+    (source: string) => open({ source, guess: guessByName(source), takesFocus: true }),
+    [open],
   );
   const openFolder = (path: string) =>
     setSearch((now) => {
@@ -101,16 +101,14 @@ export default function LoadsPage({ params }: { params: { number?: string } }) {
           <p className="hint">{say.intro}</p>
         </header>
       )}
-      <UploadsCard startLoad={startLoad} />
+      <UploadsCard since={since} startLoad={startLoad} />
+      {drafts
+        .filter(({ openedAt }) => openedAt >= since)
+        .map((draft) => (
+          <StartForm key={draft.source} {...draft} close={() => close(draft.source)} />
+        ))}
       {number === undefined ? (
-        <Overview
-          folder={folder}
-          drafts={drafts}
-          closeDraft={close}
-          openFolder={openFolder}
-          startLoad={startLoad}
-          add={add}
-        />
+        <Overview folder={folder} openFolder={openFolder} startLoad={startLoad} add={add} />
       ) : (
         <LoadPage key={number} number={number} />
       )}

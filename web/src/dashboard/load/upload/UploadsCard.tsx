@@ -3,10 +3,16 @@ import { UploadRow } from "./UploadRow";
 import { useUploads } from "./uploads";
 import { words } from "./words";
 
+interface UploadsCardProps {
+  /** What was done before is not shown. */
+  since: number;
+  startLoad(path: string): void;
+}
+
 /** The uploads of this tab, if there are any. */
-export function UploadsCard({ startLoad }: { startLoad(path: string): void }) {
+export function UploadsCard({ since, startLoad }: UploadsCardProps) {
   const say = useMessages(words);
-  const uploads = useUploads();
+  const uploads = useUploads().filter(({ doneAt = Number.POSITIVE_INFINITY }) => doneAt >= since);
   if (uploads.length === 0) {
     return null;
   }

@@ -26,6 +26,8 @@ export interface UploadView {
   speed?: number;
   /** Where it goes on by itself, as `Date.now()` counts. */
   retryAt?: number;
+  /** When it was there, as `Date.now()` counts. */
+  doneAt?: number;
   trouble?: Trouble;
 }
 
@@ -159,7 +161,7 @@ async function run(key: string) {
     const { path, wasFree, isThere } = await freeName(entry);
     const finish = (stored: Stored) => {
       forget(keptAs(entry.file));
-      change(key, { state: "done", sentBytes: entry.file.size, path: stored.path });
+      change(key, { state: "done", doneAt: Date.now(), sentBytes: entry.file.size, path: stored.path });
       entry.rules.onStored(stored, entry.file);
     };
     if (path && isThere) {
