@@ -347,7 +347,29 @@ describe("the page of loads", () => {
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
     await page.locator("[data-count=reverted] dd", { hasText: "120,000" }).waitFor();
+    await page.locator(".taken-back").getByText("All that it wrote was taken back: 120,000 rows.").waitFor();
+    assert.match(await page.locator("[data-count=inserted]").innerText(), /^Had been new/);
     await waitUntil(async () => JSON.stringify(await total()) === JSON.stringify(before));
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a change of many months says how many they are, and scrolls by keys", async () => {
+    const [header, ...lines] = paystatsCsv(48, 80_001).trimEnd().split("\n");
+    const years = lines.map((line, index) => line.replace("2015", `${2011 + Math.floor(index / 12)}`));
+    await paystats.putFile("years.csv", `${[header, ...years].join("\n")}\n`);
+    const { number } = await start("years.csv", { dryRun: true });
+    const { page, assertWellBehaved, close } = await open(`/loads/${number}`, {
+      viewport: { width: 390, height: 844 },
+    });
+    await isIn(page, "SUCCEEDED");
+    const months = page.getByRole("region", { name: "How the totals would change 48 months" });
+    await months.focus();
+    await page.keyboard.press("End");
+    await waitUntil(() => months.evaluate((part) => part.scrollTop > 0));
+    assert.ok(await months.evaluate((part) => part.scrollWidth <= part.clientWidth), "it does not scroll sideways");
+    await page.screenshot({ path: screenshotPath("loads-months"), fullPage: true });
+    await assertAccessible(page);
     assertWellBehaved();
     await close();
   });
@@ -365,6 +387,7 @@ describe("the page of loads", () => {
     await page.getByRole("button", { name: /^Undo load/ }).click();
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
+    await page.getByText("Rows that were taken back: 3. Rows that stayed").waitFor();
     const kept = page.locator(".load-kept tbody tr");
     await kept.first().waitFor();
     assert.deepEqual(

@@ -26,7 +26,8 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
   const format = useFormat();
   const share = useShare(progress);
   const { state, rowsRead, rowsInserted, rowsUpdated, rowsUnchanged, rowsRejected, rowsReverted, rowsKept } = progress;
-  const labels = load.dryRun ? say.wouldCounts : say.counts;
+  const wasTakenBack = state === "REVERTING" || state === "UNDONE" || rowsReverted + rowsKept > 0;
+  const labels = load.dryRun ? say.wouldCounts : wasTakenBack ? say.hadCounts : say.counts;
   const counts = [
     ["read", labels.read, rowsRead],
     ["inserted", labels.inserted, rowsInserted],
@@ -38,7 +39,6 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
     ["reverted", say.reverted, rowsReverted],
     ["kept", say.kept, rowsKept],
   ] as const;
-  const wasTakenBack = state === "REVERTING" || state === "UNDONE" || rowsReverted + rowsKept > 0;
   return (
     <section className="card load-progress" aria-labelledby="progress-title">
       <h2 id="progress-title">{say.progress}</h2>
@@ -47,6 +47,13 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
           <Bar name={name.progressOf(load.number)} share={share} tone={state === "REVERTING" ? "back" : undefined} />
           <Pace progress={progress} share={share} dryRun={load.dryRun} />
         </>
+      )}
+      {wasTakenBack && !isUnderWay(state) && (
+        <p className="taken-back">
+          {rowsKept > 0
+            ? say.someTakenBack(format.count(rowsReverted), format.count(rowsKept))
+            : say.allTakenBack(format.count(rowsReverted))}
+        </p>
       )}
       <dl className="tiles" data-refused={refusal(progress)}>
         {[...counts, ...(wasTakenBack ? taken : [])].map(([key, label, count]) => (

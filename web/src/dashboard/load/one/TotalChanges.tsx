@@ -15,6 +15,9 @@ const TOTAL_CHANGES = graphql(`
   }
 `);
 
+/** Months that are seen without scrolling. */
+const FIT = 12;
+
 export function TotalChanges({ load: masked }: { load: FragmentType<typeof TOTAL_CHANGES> }) {
   const load = readFragment(TOTAL_CHANGES, masked);
   const say = useMessages(words);
@@ -31,14 +34,26 @@ export function TotalChanges({ load: masked }: { load: FragmentType<typeof TOTAL
   );
   return (
     <section className="card load-changes" aria-labelledby="changes-title">
-      <h2 id="changes-title">
-        {load.dryRun ? say.changes.would : state === "UNDONE" ? say.changes.was : say.changes.will}
-      </h2>
+      <div className="card-head">
+        <h2 id="changes-title">
+          {load.dryRun ? say.changes.would : state === "UNDONE" ? say.changes.was : say.changes.will}
+        </h2>
+        {changes.length > 0 && (
+          <span className="hint" id="changes-months">
+            {say.months(format.count(changes.length), changes.length)}
+          </span>
+        )}
+      </div>
       {changes.length === 0 ? (
         <p className="hint">{say.noChanges}</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
-        <section className="scroller tall" tabIndex={0} aria-labelledby="changes-title">
+        <section
+          className="scroller tall"
+          data-long={changes.length > FIT}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
+          tabIndex={0}
+          aria-labelledby="changes-title changes-months"
+        >
           <table className="listing">
             <thead>
               <tr>
