@@ -1,6 +1,8 @@
 /** The page of loads in Chromium: files get in, loads are started, watched, stopped, repeated and taken back. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -20,15 +22,18 @@ describe("the page of loads", () => {
   let paystats: Paystats;
   let browser: Browser;
   let folder: string;
+  let shelf: Awaited<ReturnType<typeof startShelf>>;
 
   before(async () => {
-    paystats = await startPaystats("loads-page");
+    shelf = await startShelf(paystatsCsv(3, 90_001));
+    paystats = await startPaystats("loads-page", { env: { PAYSTATS_SOURCES: `${shelf.origin}/` } });
     browser = await startChromium();
     folder = await mkdtemp(join(tmpdir(), "paystats-loads-page-"));
   });
   after(async () => {
     await browser?.close();
     await paystats?.stop();
+    shelf?.stop();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -161,6 +166,30 @@ describe("the page of loads", () => {
     await page.unroute("**/graphql");
     await page.getByRole("button", { name: "Start load" }).click();
     await isIn(page, "SUCCEEDED");
+    await close();
+  });
+
+  test("a file on a web server is loaded by its URL, where the operator allows it", async () => {
+    const { page, assertWellBehaved, close } = await open();
+    const url = page.getByRole("textbox", { name: "Or from a URL" });
+    const load = async (source: string) => {
+      await url.fill(source);
+      await url.press("Enter");
+      await page.getByRole("form", { name: `Load ${source}` }).waitFor();
+      await page.keyboard.press("Enter");
+    };
+    const foreign = "https://data.example.org/paystats.csv";
+    await load(foreign);
+    const form = page.getByRole("form", { name: `Load ${foreign}` });
+    await form.getByRole("alert").getByText("is not among the sources that may be read").waitFor();
+    await page.screenshot({ path: screenshotPath("loads-url"), fullPage: true });
+    await assertAccessible(page);
+    await form.getByRole("button", { name: "Close" }).click();
+    await load(`${shelf.origin}/paystats.csv`);
+    await page.waitForURL(/\/loads\/\d+$/);
+    await isIn(page, "SUCCEEDED");
+    assert.equal((await counts(page)).inserted, "3");
+    assertWellBehaved();
     await close();
   });
 
@@ -672,6 +701,28 @@ describe("the page of loads", () => {
     });
   }
 });
+
+/** A web server that has one file under every name. */
+async function startShelf(content: string) {
+  const body = Buffer.from(content);
+  const server = createServer(({ method, headers }, response) => {
+    const [, from, to] = headers.range?.match(/^bytes=(\d+)-(\d*)$/) ?? [];
+    const start = Number(from ?? 0);
+    const end = Math.min(body.length, to ? Number(to) + 1 : body.length);
+    response.writeHead(from === undefined ? 200 : 206, {
+      etag: '"1"',
+      "last-modified": "Thu, 01 Jan 2015 00:00:00 GMT",
+      "accept-ranges": "bytes",
+      "content-length": end - start,
+      ...(from !== undefined && { "content-range": `bytes ${start}-${end - 1}/${body.length}` }),
+    });
+    response.end(method === "HEAD" ? undefined : body.subarray(start, end));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address && typeof address === "object");
+  return { origin: `http://127.0.0.1:${address.port}`, stop: () => server.close() };
+}
 
 /** Waits until the page of a load says that it is in this state. */
 async function isIn(page: Page, state: string) {

@@ -8,6 +8,7 @@ import { ChooseFiles } from "../upload/ChooseFiles";
 import { words as uploadWords } from "../upload/words";
 import { FilesTable } from "./FilesTable";
 import { inFolder, MOST_FILES, matching } from "./folders";
+import { UrlSource } from "./UrlSource";
 import { useFiles } from "./use-files";
 import { Way } from "./Way";
 import { words } from "./words";
@@ -67,6 +68,7 @@ export function FilesCard({ folder, openFolder, startLoad, add }: FilesCardProps
         />
       )}
       {isCut && <p className="hint">{say.first(format.count(MOST_FILES))}</p>}
+      <UrlSource startLoad={startLoad} />
       <p className="hint">{maxBytes === 0 ? off : say.drop}</p>
     </section>
   );

@@ -12,6 +12,9 @@ const en = {
   load: "Load…",
   loadOf: (path: string) => `Load ${path}…`,
   notLoadable: "not a kind that can be loaded",
+  orFromUrl: "Or from a URL",
+  urlForm: "A URL such as https://data.example.org/paystats.csv",
+  loadUrl: "Load from this URL…",
   filesIn: (count: number, text: string) => `${text} ${count === 1 ? "file" : "files"}`,
   first: (count: string) =>
     `Only the first ${count} files by path are shown. Open a folder, or type how the path starts.`,
@@ -37,6 +40,9 @@ const es: typeof en = {
   load: "Cargar…",
   loadOf: (path) => `Cargar ${path}…`,
   notLoadable: "no es de un tipo que se pueda cargar",
+  orFromUrl: "O desde una URL",
+  urlForm: "Una URL como https://data.example.org/paystats.csv",
+  loadUrl: "Cargar desde esta URL…",
   filesIn: (count, text) => `${text} ${count === 1 ? "fichero" : "ficheros"}`,
   first: (count) =>
     `Solo se muestran los primeros ${count} ficheros por ruta. Abre una carpeta, o escribe cómo empieza la ruta.`,

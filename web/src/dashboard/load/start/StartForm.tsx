@@ -106,7 +106,7 @@ export function StartForm({ source, guess, takesFocus, close }: StartFormProps) 
       <RejectOptions {...{ onReject, setOnReject, maxRejected, setMaxRejected, maxPercent, setMaxPercent }} />
       {error && (
         <p className="failure" role="alert">
-          <strong>{say.notStarted}</strong> {error.message}
+          <strong>{say.notStarted}</strong> <span lang="en">{error.message}</span>
         </p>
       )}
       <div className="actions">
