@@ -38,6 +38,4 @@ describe("the note of the totals", () => {
   test("says by how much they changed", () => expect(factsOf("90.50", 9)).toEqual(["-€10.00", "+2 paystats"]));
   test("leaves out what is as it was", () => expect(factsOf("100.75", 7)).toEqual(["+€0.25"]));
   test("is none where nothing has changed", () => expect(factsOf("100.5", 7)).toBeUndefined());
-  test("says no number where none is known", () => {
-  });
 });

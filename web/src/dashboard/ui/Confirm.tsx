@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import { useFocusHandedOn } from "../../ui/use-focus-handed-on";
+import { useFocusHandedOn } from "./use-focus-handed-on";
 
 interface ConfirmProps {
   /** What the button that asks says. */
