@@ -216,24 +216,56 @@ describe("the statistics page", () => {
     await drawn(page);
     await page.getByRole("button", { name: "Draw an area" }).click();
     const { x, y } = await middleOf(page.locator(".map-canvas"));
-    await page.mouse.move(x, y - 60);
-    await page.mouse.down();
-    for (const [dx, dy] of [
-      [60, 0],
-      [0, 60],
-      [-60, 0],
-      [0, -60],
-    ] as const) {
-      await page.mouse.move(x + dx, y + dy, { steps: 5 });
-    }
-    await page.mouse.up();
+    const drawAround = async (turns: number, corners: number) => {
+      await page.mouse.move(x, y - 60);
+      await page.mouse.down();
+      for (let corner = 1; corner < corners; corner++) {
+        const angle = (corner / corners) * turns * 2 * Math.PI;
+        await page.mouse.move(x + 60 * Math.sin(angle), y - 60 * Math.cos(angle), { steps: 3 });
+      }
+      await page.mouse.up();
+    };
+    // A star of five corners.
+    await drawAround(2, 5);
+    await page.getByText("The line crosses itself.").waitFor();
+    await page.screenshot({ path: screenshotPath("statistics-area-crosses") });
+    await drawAround(1, 60);
     await page.waitForURL(/within=/);
-    const ring = (new URL(page.url()).searchParams.get("within") as string).split(",").map(Number);
+    assert.ok(new URL(page.url()).search.length < 300, `a short link: ${page.url()}`);
+    const ring = (new URL(page.url()).searchParams.get("within") as string).split("_").map(Number);
     const positions = ring.flatMap((longitude, index) => (index % 2 === 0 ? [[longitude, ring[index + 1]]] : []));
     const within = { type: "Polygon", coordinates: [[...positions, positions[0]]] };
     const inside = await ask(paystats, { within });
     await page.locator("output.amount", { hasText: inEuros(inside) }).waitFor();
     assert.ok(inside < sum(rows), "less than everything");
+
+    // The map marks what counts, and gives away that alone.
+    await drawn(page);
+    await page.getByRole("list", { name: "Legend" }).getByText("not counted").waitFor();
+    const counted = (await placesOf(paystats, { within })).sort();
+    assert.ok(counted.length > 0 && counted.length < codes.size, "some postal codes count");
+    const sums = new Map(sumsBy(rows, (row) => row.code));
+    const csv = await save(page, "Total by postal code", "CSV");
+    assert.equal(csv.suggestedFilename(), "paystats-map-area.csv");
+    const [, ...lines] = (await readFile(await csv.path(), "utf8")).trimEnd().split("\r\n");
+    assert.deepEqual(
+      lines
+        .map((line) => line.split(","))
+        .map(([code, amount]) => [code, units(amount as string)])
+        .sort(),
+      counted.map((code) => [code, sums.get(code) ?? 0n]),
+    );
+    const saved = await save(page, "Total by postal code", "GeoJSON");
+    assert.equal(saved.suggestedFilename(), "paystats-map-area.geojson");
+    const { features, filter } = JSON.parse(await readFile(await saved.path(), "utf8"));
+    assert.deepEqual(
+      features.map(({ properties }: { properties: { code: string } }) => properties.code).sort(),
+      counted,
+    );
+    assert.deepEqual(filter, { within });
+    const picture = await save(page, "Total by postal code", "PNG");
+    assert.equal(picture.suggestedFilename(), "paystats-map-area.png");
+    await picture.saveAs(screenshotPath("statistics-area-export"));
     await page.screenshot({ path: screenshotPath("statistics-area"), fullPage: true });
     await page.getByRole("button", { name: "Without Area drawn on the map" }).click();
     await total(page, rows);
@@ -245,7 +277,7 @@ describe("the statistics page", () => {
     }
     await page.getByRole("button", { name: "Only what the map shows" }).click();
     await page.waitForURL(/bbox=/);
-    const [west, south, east, north] = (new URL(page.url()).searchParams.get("bbox") as string).split(",").map(Number);
+    const [west, south, east, north] = (new URL(page.url()).searchParams.get("bbox") as string).split("_").map(Number);
     const seen = await ask(paystats, { bbox: { west, south, east, north } });
     await page.locator("output.amount", { hasText: inEuros(seen) }).waitFor();
     assert.ok(seen < sum(rows), "less than everything");
@@ -493,6 +525,15 @@ async function save(page: Page, title: string, format: string): Promise<Download
   const downloading = page.waitForEvent("download");
   await page.getByRole("button", { name: `${title}: save as ${format}` }).click();
   return downloading;
+}
+
+/** The codes of the postal codes in an area. */
+async function placesOf(paystats: Paystats, filter: unknown): Promise<string[]> {
+  const { postalCodes } = await paystats.ask<{ postalCodes: { nodes: { code: string }[] } }>(
+    "query ($filter: PostalCodeFilter) { postalCodes(filter: $filter, first: 1000) { nodes { code } } }",
+    { filter },
+  );
+  return postalCodes.nodes.map(({ code }) => code);
 }
 
 async function ask(paystats: Paystats, filter: unknown): Promise<bigint> {

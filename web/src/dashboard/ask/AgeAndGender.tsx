@@ -6,6 +6,7 @@ import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
 import { downloadChart } from "../ui/picture";
 import { describe } from "./describe";
+import { fileName } from "./file-name";
 import { AGES, GENDERS, toggled } from "./filter";
 import { GenderKeys, GenderTable, GenderValues, inPicture, useGenderLegend } from "./genders";
 import { useFilter } from "./use-filter";
@@ -49,7 +50,7 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
           name: "CSV",
           run: () =>
             downloadCsv(
-              "paystats-by-age-and-gender",
+              fileName("by-age-and-gender", filter),
               ["age", "gender", "amount", "count"],
               totals.map(({ age, gender, total }) => [age, gender, total.amount, total.count]),
             ),
@@ -58,7 +59,7 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
           name: "PNG",
           run: (card) =>
             downloadChart(
-              "paystats-by-age-and-gender",
+              fileName("by-age-and-gender", filter),
               card,
               { title: say.pyramid, about: describe(filter, say, format) },
               inPicture(legend),

@@ -1,5 +1,5 @@
-import { useQuery } from "@apollo/client/react";
-import { Component, lazy, type ReactNode, Suspense, useRef, useState, useSyncExternalStore } from "react";
+import { useApolloClient, useQuery } from "@apollo/client/react";
+import { Component, lazy, type ReactNode, Suspense, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { useSearchParams } from "wouter";
 import { graphql } from "../gql";
 import type { ClassBreaks } from "../gql/graphql";
@@ -9,11 +9,13 @@ import { downloadCsv, downloadJson } from "../ui/download";
 import { Problem } from "../ui/Problem";
 import { downloadPicture } from "../ui/picture";
 import { isDark, onThemeChange } from "../ui/theme";
-import { asChoropleth } from "./choropleth";
+import { asChoropleth, marked } from "./choropleth";
 import { describe } from "./describe";
-import { chosen, everywhere, statsFilter } from "./filter";
+import { fileName } from "./file-name";
+import { among, chosen, everywhere, type Filter, statsFilter } from "./filter";
 import type { MapHandle } from "./PostalCodeMap";
-import { classColours, noneColour } from "./scale";
+import { classColours, noneColour, outsideColour } from "./scale";
+import { TouchOr } from "./TouchOr";
 import { useFilter } from "./use-filter";
 import { parseView, toleranceAt } from "./view";
 import { words } from "./words";
@@ -43,32 +45,50 @@ export function MapCard() {
   const [drawing, setDrawing] = useState(false);
   const dark = useSyncExternalStore(onThemeChange, isDark);
   const map = useRef<MapHandle>(null);
-  const { data, previousData, error, refetch, loading } = useQuery(MAP, {
-    variables: { filter: statsFilter(everywhere(filter)), classes, breaks, simplify },
-  });
-  const answer = (data ?? previousData)?.choropleth;
-  const choropleth = answer && asChoropleth(answer);
+  const client = useApolloClient();
+  const variables = (of: Filter) => ({ filter: statsFilter(of), classes, breaks, simplify });
+  // One question as long as neither an area nor a part of the map is chosen.
+  const around = useQuery(MAP, { variables: variables(everywhere(filter)) });
+  const counting = useQuery(MAP, { variables: variables(among(filter)) });
+  const everyArea = (around.data ?? around.previousData)?.choropleth;
+  const answer = (counting.data ?? counting.previousData)?.choropleth;
+  const choropleth = useMemo(
+    () => everyArea && answer && marked(asChoropleth(everyArea), asChoropleth(answer), filter.codes),
+    [everyArea, answer, filter.codes],
+  );
+  const error = counting.error ?? around.error;
+  const refetch = () => Promise.all([around.refetch(), counting.refetch()]);
+  /** What is asked for, and nothing around it. */
+  const asked = async () => {
+    const { data } = await client.query({ query: MAP, variables: variables(filter) });
+    return data && asChoropleth(data.choropleth);
+  };
   const limits = choropleth?.breaks ?? [];
   const colours = classColours(Math.max(limits.length - 1, 0), dark);
   const legend = colours.map((colour, index) => ({
     colour,
     text: say.between(format.shortAmount(Number(limits[index])), format.shortAmount(Number(limits[index + 1]))),
   }));
-  const withNone = [...legend, { colour: noneColour(dark), text: say.none }];
+  const isNarrowed = filter.within !== undefined || filter.bbox !== undefined;
+  const wholeLegend = [
+    ...legend,
+    { colour: noneColour(dark), text: say.none },
+    ...(isNarrowed ? [{ colour: outsideColour(dark), text: say.outside }] : []),
+  ];
   const follow = filter.bbox !== undefined;
   return (
     <Card
       title={say.map}
       className="map"
-      busy={loading && !data}
+      busy={(around.loading && !around.data) || (counting.loading && !counting.data)}
       exports={[
         {
           name: "CSV",
-          run: () =>
+          run: async () =>
             downloadCsv(
-              "paystats-map",
+              fileName("map", filter),
               ["postal_code", "amount", "count", "share", "class"],
-              (choropleth?.features ?? []).map(({ properties: { code, amount, count, share, class: place } }) => [
+              ((await asked())?.features ?? []).map(({ properties: { code, amount, count, share, class: place } }) => [
                 code,
                 amount,
                 count,
@@ -77,15 +97,19 @@ export function MapCard() {
               ]),
             ),
         },
-        { name: "GeoJSON", run: () => downloadJson("paystats-map.geojson", choropleth) },
+        {
+          name: "GeoJSON",
+          run: async () =>
+            downloadJson(`${fileName("map", filter)}.geojson`, { ...(await asked()), filter: statsFilter(filter) }),
+        },
         {
           name: "PNG",
           run: async () => {
             const canvas = map.current?.canvas();
             if (canvas) {
               const { clientWidth, clientHeight } = canvas;
-              const about = { title: say.map, about: describe(everywhere(filter), say, format) };
-              await downloadPicture("paystats-map", canvas, clientWidth, clientHeight, about, withNone);
+              const about = { title: say.map, about: describe(filter, say, format) };
+              await downloadPicture(fileName("map", filter), canvas, clientWidth, clientHeight, about, wholeLegend);
             }
           },
         },
@@ -164,13 +188,15 @@ export function MapCard() {
         </div>
       </div>
       <ul className="legend" aria-label={say.legend}>
-        {withNone.map(({ colour, text }) => (
+        {wholeLegend.map(({ colour, text }) => (
           <li key={text}>
             <span className="swatch" style={{ background: colour }} /> {text}
           </li>
         ))}
       </ul>
-      <p className="hint">{say.mapHelp}</p>
+      <p className="hint">
+        <TouchOr touch={say.mapHelpTouch} mouse={say.mapHelp} />
+      </p>
     </Card>
   );
 }

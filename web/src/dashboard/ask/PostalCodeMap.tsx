@@ -13,9 +13,11 @@ import { type PointerEvent, type Ref, useEffect, useImperativeHandle, useRef, us
 import { useSearchParams } from "wouter";
 import { useFormat, useMessages } from "../locale";
 import { type Settings, useSettings } from "../settings";
-import { boxAround, type Choropleth, type Properties, withPaystats } from "./choropleth";
+import { boxAround, type Choropleth, type MarkedMap, type Properties, withPaystats } from "./choropleth";
 import type { BBox, Position } from "./filter";
-import { noneColour } from "./scale";
+import { cornersOf, crossesItself, type Point, rounded } from "./lasso";
+import { noneColour, outsideColour } from "./scale";
+import { TouchOr } from "./TouchOr";
 import { useFilter } from "./use-filter";
 import { Values } from "./Values";
 import { parseView, writeView } from "./view";
@@ -33,7 +35,7 @@ export interface MapHandle {
 
 interface PostalCodeMapProps {
   ref: Ref<MapHandle>;
-  choropleth: Choropleth | undefined;
+  choropleth: MarkedMap | undefined;
   /** Of classes, from the least. */
   colours: string[];
   dark: boolean;
@@ -55,8 +57,6 @@ interface Hovered {
 
 const AREAS = "areas";
 const DRAWN = "drawn";
-/** Most corners of an area that is drawn by hand: it stands in the URL. */
-const MOST_CORNERS = 80;
 const LEAST_STEP_PX = 6;
 
 export default function PostalCodeMap(props: PostalCodeMapProps) {
@@ -161,8 +161,8 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
 
   useEffect(() => {
     if (map) {
-      const { codes } = filter;
-      const isChosen: ExpressionSpecification = ["in", ["get", "code"], ["literal", codes]];
+      const { codes, within, bbox } = filter;
+      const isNarrowed = codes.length > 0 || within !== undefined || bbox !== undefined;
       const ofClass: ExpressionSpecification | string =
         colours.length > 0
           ? ([
@@ -173,17 +173,26 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
             ] as unknown as ExpressionSpecification)
           : noneColour(dark);
       const opacity = baseMap ? 0.75 : 1;
-      map.setPaintProperty(AREAS, "fill-color", ofClass);
-      map.setPaintProperty(
-        AREAS,
-        "fill-opacity",
-        codes.length > 0 ? ["case", isChosen, opacity, opacity * 0.35] : opacity,
-      );
-      map.setPaintProperty("borders", "line-color", dark ? "#0e1217" : "#ffffff");
+      map.setPaintProperty(AREAS, "fill-color", ["case", ["get", "inside"], ofClass, outsideColour(dark)]);
+      map.setPaintProperty(AREAS, "fill-opacity", [
+        "case",
+        ["get", "counts"],
+        opacity,
+        ["get", "inside"],
+        opacity * 0.35,
+        opacity,
+      ]);
+      map.setPaintProperty("borders", "line-color", [
+        "case",
+        ["get", "inside"],
+        dark ? "#0e1217" : "#ffffff",
+        dark ? "#313b47" : "#d5dbe1",
+      ]);
       map.setPaintProperty("chosen", "line-color", dark ? "#ffffff" : "#16202a");
-      map.setFilter("chosen", isChosen);
+      map.setPaintProperty("chosen", "line-width", codes.length > 0 ? 2.5 : 1.2);
+      map.setFilter("chosen", isNarrowed ? ["get", "counts"] : false);
       map.setPaintProperty("drawn", "line-color", dark ? "#ff8f85" : "#b3261e");
-      map.getSource<GeoJSONSource>(DRAWN)?.setData(outlineOf(filter.within, filter.bbox));
+      map.getSource<GeoJSONSource>(DRAWN)?.setData(outlineOf(within, bbox));
     }
   }, [map, colours, dark, filter, baseMap]);
 
@@ -220,12 +229,7 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   return (
     <>
       <div ref={frame} className="map-canvas" data-drawn={drawn} />
-      {drawing && map && (
-        <>
-          <Pencil map={map} onDrawn={props.onDrawn} />
-          <p className="draw-help">{say.drawHelp}</p>
-        </>
-      )}
+      {drawing && map && <Pencil map={map} onDrawn={props.onDrawn} />}
       {hovered && !drawing && (
         <div
           className="hovered"
@@ -250,48 +254,58 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
 
 /** Draws an area with the pointer held down. */
 function Pencil({ map, onDrawn }: { map: MapLibre; onDrawn: PostalCodeMapProps["onDrawn"] }) {
-  const [points, setPoints] = useState<[number, number][]>([]);
+  const say = useMessages(words);
+  const [points, setPoints] = useState<Point[]>([]);
+  const [crosses, setCrosses] = useState(false);
   useEffect(() => {
     const giveUp = (event: KeyboardEvent) => event.key === "Escape" && onDrawn(undefined);
     addEventListener("keydown", giveUp);
     return () => removeEventListener("keydown", giveUp);
   }, [onDrawn]);
-  const at = ({ nativeEvent }: PointerEvent): [number, number] => [nativeEvent.offsetX, nativeEvent.offsetY];
+  const at = ({ nativeEvent }: PointerEvent): Point => [nativeEvent.offsetX, nativeEvent.offsetY];
   const end = () => {
-    const step = Math.max(1, Math.ceil(points.length / MOST_CORNERS));
-    const corners = points.filter((_, index) => index % step === 0);
-    // A click is no area: whoever meant to draw by corners still can.
-    if (corners.length < 3) {
-      setPoints([]);
+    const corners = cornersOf(points);
+    setPoints([]);
+    if (typeof corners === "string") {
+      setCrosses(corners === "crosses");
       return;
     }
-    onDrawn(
-      corners.map((point): Position => {
-        const { lng, lat } = map.unproject(point);
-        return [lng, lat];
-      }),
-    );
+    const positions = corners.map((point): Position => {
+      const { lng, lat } = map.unproject(point);
+      return rounded([lng, lat], degreesPerPixel(map));
+    });
+    if (crossesItself(positions)) {
+      setCrosses(true);
+    } else {
+      onDrawn(positions);
+    }
   };
   return (
-    <svg
-      className="pencil"
-      aria-hidden="true"
-      onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId);
-        setPoints([at(event)]);
-      }}
-      onPointerMove={(event) => {
-        const last = points.at(-1);
-        const [x, y] = at(event);
-        if (last && Math.hypot(x - last[0], y - last[1]) >= LEAST_STEP_PX) {
-          setPoints([...points, [x, y]]);
-        }
-      }}
-      onPointerUp={end}
-      onPointerCancel={() => onDrawn(undefined)}
-    >
-      <polygon points={points.join(" ")} />
-    </svg>
+    <>
+      <p className="draw-help" role="status">
+        {crosses ? say.crosses : <TouchOr touch={say.drawHelpTouch} mouse={say.drawHelp} />}
+      </p>
+      <svg
+        className="pencil"
+        aria-hidden="true"
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          setPoints([at(event)]);
+          setCrosses(false);
+        }}
+        onPointerMove={(event) => {
+          const last = points.at(-1);
+          const [x, y] = at(event);
+          if (last && Math.hypot(x - last[0], y - last[1]) >= LEAST_STEP_PX) {
+            setPoints([...points, [x, y]]);
+          }
+        }}
+        onPointerUp={end}
+        onPointerCancel={() => onDrawn(undefined)}
+      >
+        <polygon points={points.join(" ")} />
+      </svg>
+    </>
   );
 }
 
@@ -355,6 +369,8 @@ function boundsOf(map: MapLibre): BBox {
     within(bounds.getNorth(), 90),
   ];
 }
+
+const degreesPerPixel = (map: MapLibre) => 360 / (512 * 2 ** map.getZoom());
 
 const contains = (outer: BBox, inner: BBox) =>
   outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];

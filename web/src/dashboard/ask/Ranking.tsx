@@ -4,6 +4,7 @@ import { type FragmentType, graphql, readFragment } from "../gql";
 import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
+import { fileName } from "./file-name";
 import { among, chosen, statsFilter } from "./filter";
 import { useFilter } from "./use-filter";
 import { words } from "./words";
@@ -50,7 +51,7 @@ export function Ranking({ data, busy, top, more }: RankingProps) {
   const save = async () => {
     const { data } = await client.query({ query: WHOLE_RANKING, variables: { filter: statsFilter(among(filter)) } });
     downloadCsv(
-      "paystats-by-postal-code",
+      fileName("by-postal-code", among(filter)),
       ["postal_code", "amount", "count", "share"],
       (data?.stats ?? []).map(({ postalCode, total, share }) => [postalCode?.code, total.amount, total.count, share]),
     );

@@ -7,6 +7,7 @@ import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
 import { downloadChart } from "../ui/picture";
 import { describe } from "./describe";
+import { fileName } from "./file-name";
 import { type ByGender, GenderKeys, GenderTable, GenderValues, inPicture, useGenderLegend } from "./genders";
 import { useFilter } from "./use-filter";
 import { words } from "./words";
@@ -77,7 +78,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
           name: "CSV",
           run: () =>
             downloadCsv(
-              "paystats-by-month",
+              fileName("by-month", filter),
               ["month", "gender", "amount", "count"],
               shown.flatMap(({ period, exact }) =>
                 genders.map((gender) => [period, gender, exact[gender]?.amount, exact[gender]?.count]),
@@ -88,7 +89,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
           name: "PNG",
           run: (card) =>
             downloadChart(
-              "paystats-by-month",
+              fileName("by-month", filter),
               card,
               { title: say.series, about: describe(filter, say, format) },
               inPicture(legend),

@@ -18,6 +18,36 @@ export interface Choropleth extends FeatureCollection<Geometry, Properties> {
   breaks: string[];
 }
 
+/** A map whose areas know whether what is asked for is asked of them. */
+export interface MarkedMap extends Choropleth {
+  features: (Choropleth["features"][number] & { properties: Marked })[];
+}
+export interface Marked extends Properties {
+  /** Inside the area and the part of the map that count. */
+  inside: boolean;
+  counts: boolean;
+}
+
+/** All areas: those of `counting` with its totals and classes, the others without a class. */
+export function marked(everywhere: Choropleth, counting: Choropleth, codes: string[]): MarkedMap {
+  const counted = new Map(counting.features.map((area) => [area.properties.id, area.properties]));
+  return {
+    ...counting,
+    features: everywhere.features.map((area) => {
+      const properties = counted.get(area.properties.id);
+      const { code } = area.properties;
+      return {
+        ...area,
+        properties: {
+          ...(properties ?? { ...area.properties, class: null }),
+          inside: properties !== undefined,
+          counts: properties !== undefined && (codes.length === 0 || codes.includes(code)),
+        },
+      };
+    }),
+  };
+}
+
 export const asChoropleth = (answer: GeoJSON) => answer as Choropleth;
 
 type Area = Choropleth["features"][number];

@@ -1,9 +1,12 @@
-/** A filter in words: pictures that are taken away say what they show. */
+/** A filter in words: what pictures that are taken away show, and a page with folded filters. */
 import type { Format } from "../locale/format";
-import { type Filter, GENDERS } from "./filter";
+import { type Filter, GENDERS, isEverything } from "./filter";
 import type { words } from "./words";
 
 export function describe(filter: Filter, say: (typeof words)["en"], format: Format): string {
+  if (isEverything(filter)) {
+    return say.everything;
+  }
   const { from, to, ages, genders, codes, within, bbox } = filter;
   const months = [from && `${say.from} ${format.shortMonth(from)}`, to && `${say.to} ${format.shortMonth(to)}`];
   return [

@@ -35,6 +35,13 @@ describe("the filter in the URL", () => {
     expect(params.get("map")).toBe("1,2,3");
   });
 
+  test("reads links with commas between degrees", () => {
+    expect(parse("bbox=-3.8,40.3,-3.6,40.5&within=-3.7,40.4,-3.6,40.4,-3.6,40.5")).toMatchObject({
+      bbox: FULL.bbox,
+      within: FULL.within,
+    });
+  });
+
   test("takes nothing where nothing is narrowed", () => {
     expect(writeFilter(EVERYTHING, new URLSearchParams("from=2015-01&codes=1")).toString()).toBe("");
     expect(isEverything(parse(""))).toBe(true);

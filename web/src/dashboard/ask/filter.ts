@@ -68,8 +68,8 @@ export function writeFilter(filter: Filter, params: URLSearchParams): URLSearchP
     ages: filter.ages.join(","),
     genders: filter.genders.join(","),
     codes: filter.codes.join(","),
-    bbox: filter.bbox?.map(inDegrees).join(","),
-    within: filter.within?.flat().map(inDegrees).join(","),
+    bbox: filter.bbox?.map(inDegrees).join(BETWEEN),
+    within: filter.within?.flat().map(inDegrees).join(BETWEEN),
   };
   for (const name of NAMES) {
     const value = values[name];
@@ -97,7 +97,7 @@ export function statsFilter({ from, to, ages, genders, codes, bbox, within }: Fi
   };
 }
 
-/** The same people and months, wherever they are: what the map is coloured by. */
+/** The same people and months, wherever they are: what the map shows around those that count. */
 export const everywhere = (filter: Filter): Filter => ({
   ...filter,
   codes: [],
@@ -119,11 +119,14 @@ export const toggled = <Item>(items: Item[], item: Item) =>
 export const chosen = (codes: string[], code: string, adds: boolean) =>
   adds || (codes.length === 1 && codes[0] === code) ? toggled(codes, code) : [code];
 
+/** Between numbers: a comma takes three characters in a URL. Links with commas are read, too. */
+const BETWEEN = "_";
+
 /** Five decimals are a metre. */
 const inDegrees = (degrees: number) => String(Number(degrees.toFixed(5)));
 
 function numbers(text: string | null): number[] | undefined {
-  const all = text?.split(",").map(Number);
+  const all = text?.split(/[_,]/).map(Number);
   return all?.every(Number.isFinite) ? all : undefined;
 }
 

@@ -10,5 +10,8 @@ export function classColours(classes: number, dark: boolean): string[] {
   });
 }
 
+/** Postal codes that do not count: hardly more than the page behind them. */
+export const outsideColour = (dark: boolean) => (dark ? "#151b22" : "#f3f5f7");
+
 /** Postal codes without paystats. */
 export const noneColour = (dark: boolean) => (dark ? "#2a323b" : "#e3e7eb");
