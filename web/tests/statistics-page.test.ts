@@ -354,6 +354,36 @@ describe("the statistics page", () => {
     });
   }
 
+  test("a phone shows the total on its first screen, the filters as a summary, and no keys that it has not", async () => {
+    const { page, assertWellBehaved, close } = await open("/?from=2015-04&to=2015-09&genders=F", {
+      ...PHONE,
+      viewport: { width: 390, height: 844 },
+    });
+    const women = rows.filter(({ month, gender }) => month >= "2015-04" && month <= "2015-09" && gender === "F");
+    await total(page, women);
+    await drawn(page);
+    const box = await page.locator("output.amount").boundingBox();
+    assert.ok(box && box.y + box.height < 844, `the total is at ${JSON.stringify(box)}`);
+    const bar = await page.locator("header.bar").boundingBox();
+    assert.ok(bar && bar.height < 60, `the header is one line: ${bar?.height}`);
+    await page.screenshot({ path: screenshotPath("statistics-phone-first-screen") });
+    assert.equal(await page.getByText("Ctrl").isVisible(), false);
+    await page.getByText("Tap a postal code").waitFor();
+
+    const age = page.getByRole("button", { name: "25–34" });
+    assert.equal(await age.isVisible(), false);
+    await page.getByRole("button", { name: "From Apr 2015 to Sep 2015 · Women" }).tap();
+    await age.tap();
+    await total(
+      page,
+      women.filter((row) => row.age === "25-34"),
+    );
+    await assertAccessible(page);
+    await page.screenshot({ path: screenshotPath("statistics-phone-filters") });
+    assertWellBehaved();
+    await close();
+  });
+
   test("speaks Spanish, and writes numbers and months as Spain does", async () => {
     const { page, assertWellBehaved, close } = await open("/", { locale: "es-ES" });
     const english = inEuros(sum(rows)).replace("€", "");

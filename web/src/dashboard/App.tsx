@@ -7,6 +7,7 @@ import { LiveProvider } from "./live/Live";
 import { Notes } from "./live/Notes";
 import type { Amounts } from "./live/total";
 import { LOCALES, type Locale, useLocale, useMessages } from "./locale";
+import { Pick } from "./ui/Pick";
 import { ThemeSwitch } from "./ui/ThemeSwitch";
 import { words } from "./words";
 
@@ -21,9 +22,9 @@ export function App({ total }: { total: Amounts | undefined }) {
         {say.skip}
       </a>
       <header className="bar">
-        <Link className="wordmark" href="/">
+        <Link className="wordmark" href="/" aria-label="paystats">
           <img src="/favicon.svg" alt="" width="26" height="26" />
-          paystats
+          <span className="wide">paystats</span>
         </Link>
         <nav aria-label={say.pages}>
           <Link href="/" className={(active) => (active ? "tab current" : "tab")}>
@@ -73,12 +74,14 @@ function Language() {
   const say = useMessages(words);
   const { locale, setLocale } = useLocale();
   return (
-    <select aria-label={say.language} value={locale} onChange={(event) => setLocale(event.target.value as Locale)}>
-      {Object.entries(LOCALES).map(([tag, name]) => (
-        <option key={tag} value={tag} lang={tag}>
-          {name}
-        </option>
-      ))}
-    </select>
+    <Pick sign={locale.toUpperCase()}>
+      <select aria-label={say.language} value={locale} onChange={(event) => setLocale(event.target.value as Locale)}>
+        {Object.entries(LOCALES).map(([tag, name]) => (
+          <option key={tag} value={tag} lang={tag}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </Pick>
   );
 }

@@ -2,6 +2,7 @@ import { useApolloClient } from "@apollo/client/react";
 import { type FormEvent, useId, useState } from "react";
 import { graphql } from "../gql";
 import { useFormat, useMessages } from "../locale";
+import { describe } from "./describe";
 import { AGES, EVERYTHING, GENDERS, isEverything, toggled } from "./filter";
 import { type MonthRange, monthsOf } from "./months";
 import { useFilter } from "./use-filter";
@@ -19,6 +20,8 @@ export function FilterBar({ whole }: { whole: MonthRange }) {
   const format = useFormat();
   const { filter, change } = useFilter();
   const months = monthsOf(whole);
+  const [unfolded, setUnfolded] = useState(false);
+  const fields = useId();
   const [shared, setShared] = useState(false);
   const share = async () => {
     try {
@@ -40,76 +43,87 @@ export function FilterBar({ whole }: { whole: MonthRange }) {
   ];
   return (
     <section className="card filters" aria-label={say.filters}>
-      <div className="field">
-        <label>
-          {say.from}{" "}
-          <select value={filter.from ?? ""} onChange={(event) => change({ from: event.target.value || undefined })}>
-            <option value="">{say.first(format.shortMonth(whole.from))}</option>
-            {months.map((month) => (
-              <option key={month} value={month} disabled={filter.to !== undefined && month > filter.to}>
-                {format.shortMonth(month)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          {say.to}{" "}
-          <select value={filter.to ?? ""} onChange={(event) => change({ to: event.target.value || undefined })}>
-            <option value="">{say.last(format.shortMonth(whole.to))}</option>
-            {months.map((month) => (
-              <option key={month} value={month} disabled={filter.from !== undefined && month < filter.from}>
-                {format.shortMonth(month)}
-              </option>
-            ))}
-          </select>
-        </label>
-      </div>
-      <fieldset className="field">
-        <legend>{say.age}</legend>
-        {AGES.map((age) => (
-          <button
-            type="button"
-            key={age}
-            aria-pressed={filter.ages.includes(age)}
-            onClick={() => change({ ages: toggled(filter.ages, age) })}
-          >
-            {say.ages[age]}
+      <button
+        type="button"
+        className="fold"
+        aria-expanded={unfolded}
+        aria-controls={fields}
+        onClick={() => setUnfolded(!unfolded)}
+      >
+        <span>{say.filters}:</span> <strong>{describe(filter, say, format)}</strong>
+      </button>
+      <div className="fields" id={fields} data-unfolded={unfolded}>
+        <div className="field">
+          <label>
+            {say.from}{" "}
+            <select value={filter.from ?? ""} onChange={(event) => change({ from: event.target.value || undefined })}>
+              <option value="">{say.first(format.shortMonth(whole.from))}</option>
+              {months.map((month) => (
+                <option key={month} value={month} disabled={filter.to !== undefined && month > filter.to}>
+                  {format.shortMonth(month)}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            {say.to}{" "}
+            <select value={filter.to ?? ""} onChange={(event) => change({ to: event.target.value || undefined })}>
+              <option value="">{say.last(format.shortMonth(whole.to))}</option>
+              {months.map((month) => (
+                <option key={month} value={month} disabled={filter.from !== undefined && month < filter.from}>
+                  {format.shortMonth(month)}
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
+        <fieldset className="field">
+          <legend>{say.age}</legend>
+          {AGES.map((age) => (
+            <button
+              type="button"
+              key={age}
+              aria-pressed={filter.ages.includes(age)}
+              onClick={() => change({ ages: toggled(filter.ages, age) })}
+            >
+              {say.ages[age]}
+            </button>
+          ))}
+        </fieldset>
+        <fieldset className="field">
+          <legend>{say.gender}</legend>
+          {GENDERS.map((gender) => (
+            <button
+              type="button"
+              key={gender}
+              aria-pressed={filter.genders.includes(gender)}
+              onClick={() => change({ genders: toggled(filter.genders, gender) })}
+            >
+              {say.genders[gender]}
+            </button>
+          ))}
+        </fieldset>
+        <AddCode />
+        <div className="field chips">
+          {chips.map(({ key, text, drop }) => (
+            <button type="button" className="chip" key={key} aria-label={say.without(text)} onClick={drop}>
+              {text} <span aria-hidden="true">×</span>
+            </button>
+          ))}
+          {!isEverything(filter) && (
+            <button
+              type="button"
+              onClick={() =>
+                change({ ...EVERYTHING, from: undefined, to: undefined, bbox: undefined, within: undefined })
+              }
+            >
+              {say.clear}
+            </button>
+          )}
+          <button type="button" onClick={() => void share()} onBlur={() => setShared(false)}>
+            <span aria-live="polite">{shared ? say.shared : say.share}</span>
           </button>
-        ))}
-      </fieldset>
-      <fieldset className="field">
-        <legend>{say.gender}</legend>
-        {GENDERS.map((gender) => (
-          <button
-            type="button"
-            key={gender}
-            aria-pressed={filter.genders.includes(gender)}
-            onClick={() => change({ genders: toggled(filter.genders, gender) })}
-          >
-            {say.genders[gender]}
-          </button>
-        ))}
-      </fieldset>
-      <AddCode />
-      <div className="field chips">
-        {chips.map(({ key, text, drop }) => (
-          <button type="button" className="chip" key={key} aria-label={say.without(text)} onClick={drop}>
-            {text} <span aria-hidden="true">×</span>
-          </button>
-        ))}
-        {!isEverything(filter) && (
-          <button
-            type="button"
-            onClick={() =>
-              change({ ...EVERYTHING, from: undefined, to: undefined, bbox: undefined, within: undefined })
-            }
-          >
-            {say.clear}
-          </button>
-        )}
-        <button type="button" onClick={() => void share()} onBlur={() => setShared(false)}>
-          <span aria-live="polite">{shared ? say.shared : say.share}</span>
-        </button>
+        </div>
       </div>
     </section>
   );

@@ -1,7 +1,10 @@
 import { useState } from "react";
 import { useMessages } from "../locale";
 import { words } from "../words";
+import { Pick } from "./Pick";
 import { applyTheme, chosenTheme, THEMES, type Theme } from "./theme";
+
+const SIGNS: Record<Theme, string> = { auto: "◐", light: "☀", dark: "☾" };
 
 export function ThemeSwitch() {
   const say = useMessages(words);
@@ -11,12 +14,14 @@ export function ThemeSwitch() {
     setTheme(next);
   };
   return (
-    <select aria-label={say.theme} value={theme} onChange={(event) => choose(event.target.value as Theme)}>
-      {THEMES.map((name) => (
-        <option key={name} value={name}>
-          {say.themes[name]}
-        </option>
-      ))}
-    </select>
+    <Pick sign={SIGNS[theme]}>
+      <select aria-label={say.theme} value={theme} onChange={(event) => choose(event.target.value as Theme)}>
+        {THEMES.map((name) => (
+          <option key={name} value={name}>
+            {say.themes[name]}
+          </option>
+        ))}
+      </select>
+    </Pick>
   );
 }
