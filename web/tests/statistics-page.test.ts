@@ -153,6 +153,28 @@ describe("the statistics page", () => {
     await close();
   });
 
+  test("names everything that the keyboard stops at, and tells of the people who were chosen alone", async () => {
+    const { page, assertWellBehaved, close } = await open("/?from=2015-04&to=2015-09&genders=F");
+    await total(
+      page,
+      rows.filter(({ month, gender }) => month >= "2015-04" && month <= "2015-09" && gender === "F"),
+    );
+    await drawn(page);
+    const slider = (name: string) => page.getByRole("slider", { name, exact: true }).getAttribute("aria-valuetext");
+    assert.equal(await slider("First month"), "April 2015");
+    assert.equal(await slider("Last month"), "September 2015");
+    const pyramid = card(page, "By age and gender");
+    assert.deepEqual(await pyramid.locator(".keys li").allInnerTexts(), ["Women"]);
+    const stops = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement | SVGElement>("main *")]
+        .filter((element) => element.tabIndex >= 0 && element.closest(".chart"))
+        .map((element) => element.getAttribute("aria-label")),
+    );
+    assert.deepEqual(stops, ["First month", "Last month"]);
+    assertWellBehaved();
+    await close();
+  });
+
   test("tells of a postal code under the pointer, and shows it alone after a click", async () => {
     const { page, assertWellBehaved, close } = await open();
     await drawn(page);

@@ -39,7 +39,9 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
     };
   });
   type Row = (typeof rows)[number];
-  const legend = useGenderLegend(GENDERS);
+  const legend = useGenderLegend(
+    GENDERS.filter((gender) => filter.genders.length === 0 || filter.genders.includes(gender)),
+  );
   return (
     <Card
       title={say.pyramid}
@@ -83,6 +85,7 @@ export function AgeAndGender({ data, busy }: AgeAndGenderProps) {
             stackOffset="sign"
             margin={{ top: 8, right: 16, bottom: 0, left: 0 }}
             title={say.pyramid}
+            accessibilityLayer={false}
           >
             <CartesianGrid horizontal={false} stroke="var(--line)" />
             <XAxis

@@ -6,6 +6,7 @@ import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
 import { downloadChart } from "../ui/picture";
+import { BrushHandle } from "./BrushHandle";
 import { describe } from "./describe";
 import { fileName } from "./file-name";
 import { type ByGender, GenderKeys, GenderTable, GenderValues, inPicture, useGenderLegend } from "./genders";
@@ -107,7 +108,12 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
       <GenderKeys legend={legend} />
       <div className="chart">
         <ResponsiveContainer width="100%" height="100%" minHeight={240}>
-          <LineChart data={rows} margin={{ top: 8, right: 16, bottom: 0, left: 0 }} title={say.series}>
+          <LineChart
+            data={rows}
+            margin={{ top: 8, right: 16, bottom: 0, left: 0 }}
+            title={say.series}
+            accessibilityLayer={false}
+          >
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis
               dataKey="period"
@@ -154,6 +160,16 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
                 stroke="var(--control)"
                 fill="var(--page)"
                 ariaLabel={say.seriesHelp}
+                traveller={({ x, y, width, height }) => (
+                  <BrushHandle
+                    {...{ x, y, width, height }}
+                    names={[say.firstMonth, say.lastMonth]}
+                    values={[
+                      format.month(rows[chosen.startIndex]?.period ?? ""),
+                      format.month(rows[chosen.endIndex]?.period ?? ""),
+                    ]}
+                  />
+                )}
               />
             )}
           </LineChart>
