@@ -535,6 +535,30 @@ describe("the statistics page", () => {
     assertWellBehaved();
     await close();
   });
+
+  test("compares with the same months a year before, in the URL too", async () => {
+    const [id, code] = [...codes][0] as [string, string];
+    const later: Paystat = { amount: units("123456.5"), month: "2016-03", age: "25-34", gender: "M", code };
+    const csv = `amount,p_month,p_age,p_gender,postal_code_id,id\n123456.5,2016-03-01,25-34,M,${id},9000003\n`;
+    await load(paystats, "PAYSTATS", "later.csv", csv);
+    const { page, assertWellBehaved, close } = await open("/?from=2016-03&to=2016-03&genders=M");
+    await total(page, [later]);
+    await page.getByText("against February 2016").waitFor();
+    await page.getByRole("combobox", { name: "Compared with" }).selectOption("the same months a year before");
+    const earlier = rows.filter(({ month, gender }) => month === "2015-03" && gender === "M");
+    const difference = inEuros(later.amount - sum(earlier), "+");
+    await page.getByText(difference).waitFor();
+    await page.getByText("against March 2015").waitFor();
+    assert.equal(new URL(page.url()).searchParams.get("compare"), "year");
+    await page.screenshot({ path: screenshotPath("statistics-year-before") });
+    await page.reload();
+    await page.getByText(difference).waitFor();
+    await page.getByRole("combobox", { name: "From" }).selectOption("2015-03");
+    await page.getByText("There are no data for the same months a year before.").waitFor();
+    await assertAccessible(page);
+    assertWellBehaved();
+    await close();
+  });
 });
 
 const total = (page: Page, of: Paystat[]) => page.locator("output.amount", { hasText: inEuros(sum(of)) }).waitFor();

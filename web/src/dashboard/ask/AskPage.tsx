@@ -12,11 +12,12 @@ import "./ask.css";
 import { FilterBar } from "./FilterBar";
 import { always, among, statsFilter } from "./filter";
 import { MapCard } from "./MapCard";
-import { type MonthRange, rangeBefore } from "./months";
+import { type MonthRange, rangeBefore, rangeYearBefore } from "./months";
 import { OnePostalCode } from "./OnePostalCode";
 import { Ranking } from "./Ranking";
 import { SeriesByGender } from "./SeriesByGender";
 import { Totals } from "./Totals";
+import { useComparison } from "./use-comparison";
 import { useFilter } from "./use-filter";
 import { words } from "./words";
 
@@ -83,7 +84,8 @@ function Statistics({ whole }: { whole: MonthRange }) {
   const [top, setTop] = useState(FIRST_RANKS);
   const months = { from: filter.from ?? whole.from, to: filter.to ?? whole.to };
   const isNarrowed = filter.from !== undefined || filter.to !== undefined;
-  const earlier = rangeBefore(months);
+  const { comparison } = useComparison();
+  const earlier = comparison === "year" ? rangeYearBefore(months) : rangeBefore(months);
   // With months of which nothing is known a comparison would mean nothing.
   const before = isNarrowed && earlier && earlier.from >= whole.from ? earlier : undefined;
   const { data, previousData, error, refetch, networkStatus } = useQuery(ASK, {
@@ -106,7 +108,12 @@ function Statistics({ whole }: { whole: MonthRange }) {
       <FilterBar whole={whole} />
       {error && <Problem error={error} retry={() => refetch()} />}
       {filter.codes.length === 1 && code && <OnePostalCode code={code} />}
-      <Totals data={shown} busy={busy} against={before} hint={isNarrowed ? say.noBefore : say.chooseMonths} />
+      <Totals
+        data={shown}
+        busy={busy}
+        against={before}
+        hint={isNarrowed ? say.nothingBefore[comparison] : say.chooseMonths}
+      />
       <div className="statistics">
         <MapCard />
         <SeriesByGender data={shown} busy={busy} />

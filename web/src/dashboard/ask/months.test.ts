@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lengthOf, monthsOf, rangeBefore } from "./months";
+import { lengthOf, monthsOf, rangeBefore, rangeYearBefore } from "./months";
 
 test.each([
   [
@@ -19,7 +19,13 @@ test.each([
   expect(lengthOf(before)).toBe(lengthOf(range));
 });
 
+test("the same months a year before are twelve months away, however many there are", () => {
+  expect(rangeYearBefore({ from: "2016-02", to: "2016-04" })).toEqual({ from: "2015-02", to: "2015-04" });
+  expect(rangeYearBefore({ from: "2015-06", to: "2016-12" })).toEqual({ from: "2014-06", to: "2015-12" });
+});
+
 test("there are no months before 1900", () => {
+  expect(rangeYearBefore({ from: "1900-12", to: "1901-03" })).toBeUndefined();
   expect(rangeBefore({ from: "1900-02", to: "1900-03" })).toBeUndefined();
 });
 

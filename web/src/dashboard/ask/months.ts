@@ -19,6 +19,12 @@ export function rangeBefore(range: MonthRange): MonthRange | undefined {
   return first >= toNumber("1900-01") ? { from: toMonth(first), to: toMonth(toNumber(range.from) - 1) } : undefined;
 }
 
+/** The same months a year before; `undefined` where the API has no such months. */
+export function rangeYearBefore({ from, to }: MonthRange): MonthRange | undefined {
+  const [first, last] = [toNumber(from) - 12, toNumber(to) - 12];
+  return first >= toNumber("1900-01") ? { from: toMonth(first), to: toMonth(last) } : undefined;
+}
+
 /** All months of a range, in order. */
 export const monthsOf = (range: MonthRange) =>
   Array.from({ length: lengthOf(range) }, (_, index) => toMonth(toNumber(range.from) + index));

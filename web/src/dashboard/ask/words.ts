@@ -38,8 +38,13 @@ const en = {
   total: "Total",
   paystats: (count: string) => `${count} paystats`,
   before: (range: string) => `against ${range}`,
-  noBefore: "Nothing is known of as many months before.",
-  chooseMonths: "Choose months to compare them with those before.",
+  compareWith: "Compared with",
+  comparisons: { before: "as many months before", year: "the same months a year before" },
+  nothingBefore: {
+    before: "There are no data for as many months before.",
+    year: "There are no data for the same months a year before.",
+  },
+  chooseMonths: "Choose months to compare them with earlier ones.",
   map: "Total by postal code",
   mapHelp:
     "Click on a postal code to see it alone; with Ctrl or Shift, or “Choose several”, to add it. The same can be chosen in the ranking.",
@@ -120,8 +125,13 @@ const es: typeof en = {
   total: "Total",
   paystats: (count) => `${count} paystats`,
   before: (range) => `frente a ${range}`,
-  noBefore: "No hay datos de otros tantos meses anteriores.",
-  chooseMonths: "Elija meses para compararlos con los anteriores.",
+  compareWith: "Comparado con",
+  comparisons: { before: "otros tantos meses antes", year: "los mismos meses un año antes" },
+  nothingBefore: {
+    before: "No hay datos de otros tantos meses antes.",
+    year: "No hay datos de los mismos meses un año antes.",
+  },
+  chooseMonths: "Elija meses para compararlos con otros anteriores.",
   map: "Total por código postal",
   mapHelp:
     "Pulse en un código postal para verlo solo; con Ctrl o Mayús, o con «Elegir varios», para añadirlo. También puede elegirlos en la clasificación.",
