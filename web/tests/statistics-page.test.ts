@@ -117,7 +117,7 @@ describe("the statistics page", () => {
       page,
       rows.filter(({ month, age }) => ["25-34", "35-44"].includes(age) && month >= "2015-04" && month <= "2015-06"),
     );
-    await page.getByRole("button", { name: "Show everything" }).click();
+    await page.getByRole("button", { name: "Remove all filters" }).click();
     await total(page, rows);
     assertWellBehaved();
     await close();
@@ -193,7 +193,7 @@ describe("the statistics page", () => {
     await total(page, alone);
     const places = sumsBy(rows, (row) => row.code).map(([code]) => code);
     if (places.includes(code)) {
-      await page.getByText(`Place ${places.indexOf(code) + 1} of ${places.length}`).waitFor();
+      await page.getByText(`Rank ${places.indexOf(code) + 1} of ${places.length}`).waitFor();
     }
     await page.screenshot({ path: screenshotPath("statistics-one-postal-code"), fullPage: true });
 
@@ -204,7 +204,7 @@ describe("the statistics page", () => {
       page,
       rows.filter((row) => [code, other].includes(row.code)),
     );
-    await page.getByRole("button", { name: `Without ${code}` }).click();
+    await page.getByRole("button", { name: `Remove ${code}` }).click();
     await total(
       page,
       rows.filter((row) => row.code === other),
@@ -289,7 +289,7 @@ describe("the statistics page", () => {
     assert.equal(picture.suggestedFilename(), "paystats-map-area.png");
     await picture.saveAs(screenshotPath("statistics-area-export"));
     await page.screenshot({ path: screenshotPath("statistics-area"), fullPage: true });
-    await page.getByRole("button", { name: "Without Area drawn on the map" }).click();
+    await page.getByRole("button", { name: "Remove Drawn area" }).click();
     await total(page, rows);
 
     for (let steps = 0; steps < 2; steps++) {
@@ -297,7 +297,7 @@ describe("the statistics page", () => {
       await page.getByRole("button", { name: "Zoom in" }).click();
       await page.waitForURL((url) => String(url) !== before);
     }
-    await page.getByRole("button", { name: "Only what the map shows" }).click();
+    await page.getByRole("button", { name: "Only places in view" }).click();
     await page.waitForURL(/bbox=/);
     const [west, south, east, north] = (new URL(page.url()).searchParams.get("bbox") as string).split("_").map(Number);
     const seen = await ask(paystats, { bbox: { west, south, east, north } });
