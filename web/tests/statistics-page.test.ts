@@ -447,6 +447,15 @@ describe("the statistics page", () => {
     await page.getByRole("button", { name: "Try again" }).click();
     await total(page, rows);
     await page.getByRole("alert").waitFor({ state: "hidden" });
+
+    await page.route("**/graphql", (route) =>
+      route.fulfill({ status: 503, contentType: "text/plain", body: "no store" }),
+    );
+    await page.getByRole("button", { name: "Postal codes by total: save as CSV" }).click();
+    await card(page, "Postal codes by total").getByRole("alert").waitFor();
+    await page.unroute("**/graphql");
+    await save(page, "Postal codes by total", "CSV");
+    await page.getByRole("alert").waitFor({ state: "hidden" });
     await close();
   });
 

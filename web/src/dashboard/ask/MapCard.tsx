@@ -9,7 +9,7 @@ import { downloadCsv, downloadJson } from "../ui/download";
 import { Problem } from "../ui/Problem";
 import { downloadPicture } from "../ui/picture";
 import { isDark, onThemeChange } from "../ui/theme";
-import { asChoropleth, marked } from "./choropleth";
+import { asChoropleth, withOutside } from "./choropleth";
 import { describe } from "./describe";
 import { fileName } from "./file-name";
 import { among, chosen, everywhere, type Filter, statsFilter } from "./filter";
@@ -47,17 +47,18 @@ export function MapCard() {
   const map = useRef<MapHandle>(null);
   const client = useApolloClient();
   const variables = (of: Filter) => ({ filter: statsFilter(of), classes, breaks, simplify });
-  // One question as long as neither an area nor a part of the map is chosen.
-  const around = useQuery(MAP, { variables: variables(everywhere(filter)) });
+  const isNarrowed = filter.within !== undefined || filter.bbox !== undefined;
   const counting = useQuery(MAP, { variables: variables(among(filter)) });
-  const everyArea = (around.data ?? around.previousData)?.choropleth;
+  const around = useQuery(MAP, { variables: variables(everywhere(filter)), skip: !isNarrowed });
   const answer = (counting.data ?? counting.previousData)?.choropleth;
-  const choropleth = useMemo(
-    () => everyArea && answer && marked(asChoropleth(everyArea), asChoropleth(answer), filter.codes),
-    [everyArea, answer, filter.codes],
-  );
+  const everyArea = (around.data ?? around.previousData)?.choropleth;
+  // The same map as long as the answers are: drawing many areas anew takes a while.
+  const choropleth = useMemo(() => {
+    const map = answer && asChoropleth(answer);
+    return isNarrowed && map && everyArea ? withOutside(map, asChoropleth(everyArea)) : map;
+  }, [answer, everyArea, isNarrowed]);
   const error = counting.error ?? around.error;
-  const refetch = () => Promise.all([around.refetch(), counting.refetch()]);
+  const refetch = () => Promise.all([counting.refetch(), isNarrowed && around.refetch()]);
   /** What is asked for, and nothing around it. */
   const asked = async () => {
     const { data } = await client.query({ query: MAP, variables: variables(filter) });
@@ -69,7 +70,6 @@ export function MapCard() {
     colour,
     text: say.between(format.shortAmount(Number(limits[index])), format.shortAmount(Number(limits[index + 1]))),
   }));
-  const isNarrowed = filter.within !== undefined || filter.bbox !== undefined;
   const wholeLegend = [
     ...legend,
     { colour: noneColour(dark), text: say.none },
@@ -167,7 +167,8 @@ export function MapCard() {
                 }
               }}
               onMoved={(bbox, zoom, byPerson) => {
-                setSimplify(toleranceAt(zoom));
+                // A map that finds its place by itself does not ask anew for less.
+                setSimplify((now) => (byPerson ? toleranceAt(zoom) : Math.min(now, toleranceAt(zoom))));
                 if (follow && byPerson) {
                   change({ bbox }, { replaces: true });
                 }

@@ -13,7 +13,7 @@ import { type PointerEvent, type Ref, useEffect, useImperativeHandle, useRef, us
 import { useSearchParams } from "wouter";
 import { useFormat, useMessages } from "../locale";
 import { type Settings, useSettings } from "../settings";
-import { boxAround, type Choropleth, type MarkedMap, type Properties, withPaystats } from "./choropleth";
+import { boxAround, type Choropleth, type Properties, withPaystats } from "./choropleth";
 import type { BBox, Position } from "./filter";
 import { cornersOf, crossesItself, type Point, rounded } from "./lasso";
 import { noneColour, outsideColour } from "./scale";
@@ -35,7 +35,7 @@ export interface MapHandle {
 
 interface PostalCodeMapProps {
   ref: Ref<MapHandle>;
-  choropleth: MarkedMap | undefined;
+  choropleth: Choropleth | undefined;
   /** Of classes, from the least. */
   colours: string[];
   dark: boolean;
@@ -162,6 +162,9 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   useEffect(() => {
     if (map) {
       const { codes, within, bbox } = filter;
+      const isInside: ExpressionSpecification = ["!", ["has", "outside"]];
+      const counts: ExpressionSpecification =
+        codes.length > 0 ? ["all", isInside, ["in", ["get", "code"], ["literal", codes]]] : isInside;
       const isNarrowed = codes.length > 0 || within !== undefined || bbox !== undefined;
       const ofClass: ExpressionSpecification | string =
         colours.length > 0
@@ -173,24 +176,17 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
             ] as unknown as ExpressionSpecification)
           : noneColour(dark);
       const opacity = baseMap ? 0.75 : 1;
-      map.setPaintProperty(AREAS, "fill-color", ["case", ["get", "inside"], ofClass, outsideColour(dark)]);
-      map.setPaintProperty(AREAS, "fill-opacity", [
-        "case",
-        ["get", "counts"],
-        opacity,
-        ["get", "inside"],
-        opacity * 0.35,
-        opacity,
-      ]);
+      map.setPaintProperty(AREAS, "fill-color", ["case", isInside, ofClass, outsideColour(dark)]);
+      map.setPaintProperty(AREAS, "fill-opacity", ["case", counts, opacity, isInside, opacity * 0.35, opacity]);
       map.setPaintProperty("borders", "line-color", [
         "case",
-        ["get", "inside"],
+        isInside,
         dark ? "#0e1217" : "#ffffff",
         dark ? "#313b47" : "#d5dbe1",
       ]);
       map.setPaintProperty("chosen", "line-color", dark ? "#ffffff" : "#16202a");
       map.setPaintProperty("chosen", "line-width", codes.length > 0 ? 2.5 : 1.2);
-      map.setFilter("chosen", isNarrowed ? ["get", "counts"] : false);
+      map.setFilter("chosen", isNarrowed ? counts : false);
       map.setPaintProperty("drawn", "line-color", dark ? "#ff8f85" : "#b3261e");
       map.getSource<GeoJSONSource>(DRAWN)?.setData(outlineOf(within, bbox));
     }

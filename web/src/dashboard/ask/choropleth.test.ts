@@ -1,6 +1,6 @@
 import type { Position } from "geojson";
 import { expect, test } from "vitest";
-import { boxAround, type Choropleth, marked, withPaystats } from "./choropleth";
+import { boxAround, type Choropleth, withOutside, withPaystats } from "./choropleth";
 
 const area = (count: number, ...rings: Position[][]): Choropleth["features"][number] => ({
   type: "Feature",
@@ -34,7 +34,7 @@ test("areas with paystats come first, and all where there are none", () => {
   expect(withPaystats([none])).toEqual([none]);
 });
 
-test("areas that count have the totals that are asked for, and those around them no class", () => {
+test("areas that count are as they were asked for, and those around them have no class", () => {
   const [here, there] = [area(3, [[0, 0]]), area(5, [[1, 1]])];
   there.properties = { ...there.properties, code: "28002", id: 2 };
   const counting = { ...here, properties: { ...here.properties, share: 0.5, class: 4 } };
@@ -43,14 +43,6 @@ test("areas that count have the totals that are asked for, and those around them
     breaks: [],
     features,
   });
-  const map = (codes: string[]) =>
-    marked(collection(here, there), collection(counting), codes).features.map(({ properties }) => properties);
-  expect(map([])).toMatchObject([
-    { share: 0.5, class: 4, inside: true, counts: true },
-    { class: null, inside: false, counts: false },
-  ]);
-  expect(map(["28009"])).toMatchObject([
-    { inside: true, counts: false },
-    { inside: false, counts: false },
-  ]);
+  const { features } = withOutside(collection(counting), collection(here, there));
+  expect(features).toEqual([counting, { ...there, properties: { ...there.properties, class: null, outside: true } }]);
 });

@@ -11,6 +11,8 @@ export interface Properties {
   share: number | null;
   /** From 0; null without paystats. */
   class: number | null;
+  /** Not in the area or the part of the map that is chosen. */
+  outside?: boolean;
 }
 
 export interface Choropleth extends FeatureCollection<Geometry, Properties> {
@@ -18,43 +20,23 @@ export interface Choropleth extends FeatureCollection<Geometry, Properties> {
   breaks: string[];
 }
 
-/** A map whose areas know whether what is asked for is asked of them. */
-export interface MarkedMap extends Choropleth {
-  features: (Choropleth["features"][number] & { properties: Marked })[];
-}
-export interface Marked extends Properties {
-  /** Inside the area and the part of the map that count. */
-  inside: boolean;
-  counts: boolean;
-}
-
-/** All areas: those of `counting` with its totals and classes, the others without a class. */
-export function marked(everywhere: Choropleth, counting: Choropleth, codes: string[]): MarkedMap {
-  const counted = new Map(counting.features.map((area) => [area.properties.id, area.properties]));
-  return {
-    ...counting,
-    features: everywhere.features.map((area) => {
-      const properties = counted.get(area.properties.id);
-      const { code } = area.properties;
-      return {
-        ...area,
-        properties: {
-          ...(properties ?? { ...area.properties, class: null }),
-          inside: properties !== undefined,
-          counts: properties !== undefined && (codes.length === 0 || codes.includes(code)),
-        },
-      };
-    }),
-  };
+/** Every area: those of `counting` as they are there, and around them the others, without a class. */
+export function withOutside(counting: Choropleth, everywhere: Choropleth): Choropleth {
+  const counted = new Map(counting.features.map((area) => [area.properties.id, area]));
+  const features = everywhere.features.map(
+    (area) =>
+      counted.get(area.properties.id) ?? { ...area, properties: { ...area.properties, class: null, outside: true } },
+  );
+  return { ...counting, features };
 }
 
 export const asChoropleth = (answer: GeoJSON) => answer as Choropleth;
 
 type Area = Choropleth["features"][number];
 
-/** Those with paystats; all where none has any. */
+/** Those that count and have paystats; all where none has any. */
 export function withPaystats(areas: Area[]): Area[] {
-  const found = areas.filter(({ properties }) => properties.count > 0);
+  const found = areas.filter(({ properties }) => properties.count > 0 && !properties.outside);
   return found.length > 0 ? found : areas;
 }
 

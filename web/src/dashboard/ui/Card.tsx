@@ -1,6 +1,7 @@
 import { type ReactNode, useId, useRef, useState } from "react";
 import { useMessages } from "../locale";
 import { words } from "../words";
+import { Problem } from "./Problem";
 
 /** A way to take away what a card shows, such as CSV. It is given the element of the card. */
 export interface Export {
@@ -25,6 +26,15 @@ export function Card({ title, busy, className = "", exports = [], table, childre
   const id = useId();
   const card = useRef<HTMLElement>(null);
   const [asTable, setAsTable] = useState(false);
+  const [failed, setFailed] = useState<Error>();
+  const take = async (run: Export["run"]) => {
+    setFailed(undefined);
+    try {
+      await (card.current && run(card.current));
+    } catch (error) {
+      setFailed(error as Error);
+    }
+  };
   return (
     <section className={`card ${className}`} aria-labelledby={id} aria-busy={busy} ref={card}>
       <div className="card-head">
@@ -40,12 +50,13 @@ export function Card({ title, busy, className = "", exports = [], table, childre
             className="small"
             key={name}
             aria-label={say.exportAs(title, name)}
-            onClick={() => card.current && void run(card.current)}
+            onClick={() => void take(run)}
           >
             {name}
           </button>
         ))}
       </div>
+      {failed && <Problem error={failed} />}
       {asTable ? <div className="scroller table">{table}</div> : children}
     </section>
   );
