@@ -61,7 +61,7 @@ export function MapCard() {
   const refetch = () => Promise.all([counting.refetch(), isNarrowed && around.refetch()]);
   /** What is asked for, and nothing around it. */
   const asked = async () => {
-    const { data } = await client.query({ query: MAP, variables: variables(filter) });
+    const { data } = await client.query({ query: MAP, variables: variables(filter), fetchPolicy: "network-only" });
     return data && asChoropleth(data.choropleth);
   };
   const limits = choropleth?.breaks ?? [];

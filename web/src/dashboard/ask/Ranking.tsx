@@ -49,7 +49,11 @@ export function Ranking({ data, busy, top, more }: RankingProps) {
     change({ codes: chosen(filter.codes, code, adds) });
   };
   const save = async () => {
-    const { data } = await client.query({ query: WHOLE_RANKING, variables: { filter: statsFilter(among(filter)) } });
+    const { data } = await client.query({
+      query: WHOLE_RANKING,
+      variables: { filter: statsFilter(among(filter)) },
+      fetchPolicy: "network-only",
+    });
     downloadCsv(
       fileName("by-postal-code", among(filter)),
       ["postal_code", "amount", "count", "share"],
