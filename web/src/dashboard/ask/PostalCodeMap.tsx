@@ -76,7 +76,10 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
   const now = useRef(props);
   now.current = props;
   const view = useRef(parseView(params.get("map")));
+  /** Whether somebody has chosen what the map shows: here, or who made the link. */
   const hasView = useRef(view.current !== undefined);
+  /** How many places there were when the map was last made to show them all. */
+  const fittedTo = useRef<number>(undefined);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the map is made once; what changes is handed to it below
   useEffect(() => {
@@ -147,10 +150,12 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
     const settled = () => setDrawn(true);
     setDrawn(false);
     map.getSource<GeoJSONSource>(AREAS)?.setData(choropleth);
-    const box = boxAround(withPaystats(choropleth.features));
-    if (box && !hasView.current) {
-      // Once: another tolerance has another extent by a little, and would move the map, and so ask for another tolerance.
-      hasView.current = true;
+    const { features } = choropleth;
+    const box = boxAround(withPaystats(features));
+    // Until somebody moves it, the map shows all places: also those that a load brings, or takes away. The padding bears that another
+    // tolerance has another extent by a little; else the map would move, and so ask for another tolerance.
+    if (box && !hasView.current && (fittedTo.current !== features.length || !contains(boundsOf(map), box))) {
+      fittedTo.current = features.length;
       map.fitBounds(box, { padding: 16, animate: false });
     }
     map.on("idle", settled);

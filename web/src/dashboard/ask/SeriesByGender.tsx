@@ -108,7 +108,9 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
       <GenderKeys legend={legend} />
       <div className="chart">
         <ResponsiveContainer width="100%" height="100%" minHeight={240}>
+          {/* Other months are another chart: the strip of this one would keep ends that are not there any more. */}
           <LineChart
+            key={`${rows[0]?.period} ${rows.at(-1)?.period}`}
             data={rows}
             margin={{ top: 8, right: 16, bottom: 0, left: 0 }}
             title={say.series}
