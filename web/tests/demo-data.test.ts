@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { assertAccessible } from "./accessibility.js";
 import { openPage } from "./browser.js";
 import { screenshotPath, startChromium, startPaystats } from "./harness.js";
-import { load } from "./loads.js";
+import { load, loadFile } from "./loads.js";
 import { codes, inEuros, paystatsFile, postalCodesFile, paystats as rows, sum } from "./real-data.js";
 
 const REJECTED = "{ loads(first: 2) { nodes { source progress { rowsRejected } } } }";
@@ -48,6 +48,10 @@ test("demo data stand beside the real files, and leave them alone when they are 
       "{ postalCodes(first: 1) { totalCount } }",
     );
     assert.equal(postalCodes.totalCount, codes.size);
+
+    // Who loads it again by hand has it until it is removed again.
+    await loadFile(paystats, "POSTAL_CODES", "demo/postal_codes.csv");
+    await notice.getByRole("button", { name: "Remove the demo data" }).waitFor();
     assertWellBehaved();
     await close();
   } finally {

@@ -38,6 +38,11 @@ export function webSocketClient(paystats: Paystats): Client {
 /** Puts `content` into the data lake, loads it, and returns when the load has ended well. */
 export async function load(paystats: Paystats, entity: Entity, source: string, content: string): Promise<StartedLoad> {
   await paystats.putFile(source, content);
+  return loadFile(paystats, entity, source);
+}
+
+/** Loads a file of the data lake, and returns when the load has ended well. */
+export async function loadFile(paystats: Paystats, entity: Entity, source: string): Promise<StartedLoad> {
   const variables = { input: { entity, source } };
   const { startLoad } = await paystats.ask<{ startLoad: { load: StartedLoad } }>(START_LOAD, variables);
   const client = webSocketClient(paystats);

@@ -46,13 +46,17 @@ export function DemoNotice() {
     },
     [undo, refetch],
   );
+  const isGone = loads.length === 0;
   useEffect(() => {
-    if (isWanted && next) {
+    // What is loaded again later is not removed for having been removed once.
+    if (isGone) {
+      setWanted(false);
+    } else if (isWanted && next) {
       remove(next);
     }
-  }, [isWanted, next, remove]);
+  }, [isGone, isWanted, next, remove]);
 
-  if (loads.length === 0) {
+  if (isGone) {
     return null;
   }
   const isRemovable = loads.every(({ undoUntil }) => Date.parse(undoUntil) > Date.now());
