@@ -78,6 +78,7 @@ impl Bed {
             store: StoreConfig { uri: Secret::new(&uri), database: name.clone(), undo_days: 30 },
             bus: BusConfig {
                 url: Secret::new(self.engines.nats_server.url()),
+                ca: None,
                 prefix: name,
                 ack_wait: Duration::from_secs(10),
             },

@@ -6,11 +6,14 @@
 //! | `PAYSTATS_DATABASE` | name of the MongoDB database | `paystats` |
 //! | `PAYSTATS_UNDO_DAYS` | days after its acceptance in which a load can be undone: as long its undo log is kept | `30` |
 //! | `PAYSTATS_NATS_URL` | NATS server with JetStream | none: required |
+//! | `PAYSTATS_NATS_CA` | PEM file of the authority that signed NATS's certificate | the authorities of this machine |
 //! | `PAYSTATS_NATS_PREFIX` | first token of every subject, and of stream names | `paystats` |
 //! | `PAYSTATS_ACK_WAIT_SECONDS` | time after which the work of a silent worker goes to another | `10` |
 //! | `PAYSTATS_DATALAKE` | the data lake: a folder, or a part of a store such as `s3://bucket/prefix` | none: required |
 //! | `PAYSTATS_SOURCES` | sources that may be read beside it: beginnings of URLs with commas between them | none |
 //! | `AWS_…`, `GOOGLE_…`, `AZURE_…` | credentials, endpoints and options of stores, by the names that `object_store` knows | none |
+//!
+//! `PAYSTATS_MONGODB_URI` and `PAYSTATS_NATS_URL` may carry a password: with `_FILE` behind their names they name a file that holds the value.
 
 use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -70,6 +73,8 @@ pub struct StoreConfig {
 pub struct BusConfig {
     /// NATS URL.
     pub url: Secret,
+    /// Who signed NATS's certificate, a PEM file; `None`: an authority that this machine trusts.
+    pub ca: Option<PathBuf>,
     /// First token of every subject: letters, digits, `_` and `-`.
     pub prefix: String,
     /// Time after which the work of a worker that gives no sign of life goes to another.
@@ -127,7 +132,8 @@ impl BusConfig {
                 reason: format!("'{prefix}' may only hold letters, digits, '_' and '-'"),
             });
         }
-        Ok(Self { url, prefix, ack_wait: Duration::from_secs(seconds("PAYSTATS_ACK_WAIT_SECONDS", 10)?) })
+        let ca = optional("PAYSTATS_NATS_CA").map(PathBuf::from);
+        Ok(Self { url, ca, prefix, ack_wait: Duration::from_secs(seconds("PAYSTATS_ACK_WAIT_SECONDS", 10)?) })
     }
 }
 
@@ -146,8 +152,8 @@ impl Config {
     /// Reads the variables listed at the top of this module.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: StoreConfig::at(Secret::new(required("PAYSTATS_MONGODB_URI")?))?,
-            bus: BusConfig::at(Secret::new(required("PAYSTATS_NATS_URL")?))?,
+            store: StoreConfig::at(required_secret("PAYSTATS_MONGODB_URI")?)?,
+            bus: BusConfig::at(required_secret("PAYSTATS_NATS_URL")?)?,
             datalake: DatalakeConfig::at(&required("PAYSTATS_DATALAKE")?)?,
         })
     }
@@ -161,6 +167,41 @@ pub fn optional(variable: &'static str) -> Option<String> {
 /// The variable's value, or an error that names it.
 pub fn required(variable: &'static str) -> Result<String, ConfigError> {
     optional(variable).ok_or(ConfigError::Missing(variable))
+}
+
+fn required_secret(variable: &'static str) -> Result<Secret, ConfigError> {
+    secret(variable)?.ok_or(ConfigError::Missing(variable))
+}
+
+/// The variable's value, or the content of the file that the variable with `_FILE` behind its name names: so orchestrators hand out secrets.
+/// A line break at its end is not part of it.
+pub fn secret(variable: &'static str) -> Result<Option<Secret>, ConfigError> {
+    let Some(path) = std::env::var(format!("{variable}_FILE")).ok().filter(|path| !path.is_empty()) else {
+        return Ok(optional(variable).map(Secret::new));
+    };
+    let invalid = |reason| ConfigError::Invalid { variable, reason };
+    if optional(variable).is_some() {
+        return Err(invalid(format!("{variable}_FILE is set too, and only one of them can be")));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| invalid(format!("reading {path}: {error}")))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(invalid(format!("{path} is empty"))),
+        text => Ok(Some(Secret::new(text))),
+    }
+}
+
+/// `on` or `off`.
+pub fn on_or_off(variable: &'static str, default: bool) -> Result<bool, ConfigError> {
+    is_on(variable, optional(variable).as_deref(), default)
+}
+
+fn is_on(variable: &'static str, value: Option<&str>, default: bool) -> Result<bool, ConfigError> {
+    match value {
+        None => Ok(default),
+        Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => Err(ConfigError::Invalid { variable, reason: format!("'{other}' is neither 'on' nor 'off'") }),
+    }
 }
 
 /// A number of seconds from 1 to 3600.
@@ -184,5 +225,15 @@ mod tests {
     #[test]
     fn a_secret_does_not_print() {
         assert_eq!(format!("{:?}", Secret::new("mongodb://user:hunter2@host")), "Secret(***)");
+    }
+
+    #[test]
+    fn what_is_on_or_off_is_nothing_else() {
+        let is_on = |value, default| is_on("PAYSTATS_DEMO", value, default).map_err(|error| error.to_string());
+        assert_eq!(
+            [is_on(None, true), is_on(Some("off"), true), is_on(Some("on"), false)],
+            [Ok(true), Ok(false), Ok(true)]
+        );
+        assert_eq!(is_on(Some("no"), true), Err("PAYSTATS_DEMO: 'no' is neither 'on' nor 'off'".to_owned()));
     }
 }

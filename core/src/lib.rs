@@ -12,3 +12,4 @@ pub mod load;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod tls;

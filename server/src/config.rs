@@ -6,14 +6,26 @@
 //! | `PAYSTATS_WEB_DIR` | folder of the built web pages | `web/dist` |
 //! | `PAYSTATS_REQUEST_SECONDS` | longest that a field of a query or mutation may take | `30` |
 //! | `PAYSTATS_UPLOAD_BYTES` | largest file that may be uploaded, in bytes; `0`: none | 10 GiB |
+//! | `PAYSTATS_CORS_ORIGINS` | origins of other front ends that may use the API in browsers, with commas between them | none |
+//! | `PAYSTATS_MAX_DEPTH` | how deep a document may nest | `32` |
+//! | `PAYSTATS_MAX_COMPLEXITY` | fields that a document may select, those of lists counted as often as the page is long | `500000` |
+//! | `PAYSTATS_DOCUMENTS` | file with the only documents that are answered: a JSON object whose values they are | none: any document |
+//! | `PAYSTATS_INTROSPECTION` | `off`: neither introspection, suggestions nor GraphiQL | `on` |
 //! | `PAYSTATS_CURRENCY` | currency of all amounts, as the dashboard writes them: a code of ISO 4217 | `EUR` |
 //! | `PAYSTATS_BASE_MAP` | what the dashboard's maps are drawn on: `https://…/{z}/{x}/{y}.png`, or the URL of a MapLibre style | none: no browser asks anybody else |
 //! | `PAYSTATS_BASE_MAP_ATTRIBUTION` | whom these maps are by, as text | none |
+//!
+//! Those of [`AccessConfig`] tell who may call.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use paystats_core::config::{ConfigError, number, optional, seconds};
+use paystats_core::config::{ConfigError, number, on_or_off, optional, seconds};
 use url::Url;
+
+use crate::{
+    access::AccessConfig,
+    http::{Limits, Origins, PersistedDocuments},
+};
 
 /// Largest upload unless told otherwise, in bytes.
 const UPLOAD_BYTES: u64 = 10 << 30;
@@ -31,8 +43,27 @@ pub struct ServerConfig {
     pub deadline: Duration,
     /// Largest file that may be uploaded, in bytes; 0: none.
     pub upload_bytes: u64,
+    /// Who may call, and how often.
+    pub access: AccessConfig,
+    /// What a document may be.
+    pub documents: DocumentsConfig,
+    /// Origins of other front ends.
+    pub origins: Origins,
     /// What the dashboard is told.
     pub dashboard: DashboardConfig,
+}
+
+/// Which documents are answered.
+#[derive(Clone, Debug)]
+pub struct DocumentsConfig {
+    /// The largest.
+    pub limits: Limits,
+    /// What executing one may cost.
+    pub max_complexity: usize,
+    /// File of those that may be asked; all may if there is none.
+    pub registered: Option<PathBuf>,
+    /// Whether the schema can be asked for.
+    pub introspection: bool,
 }
 
 /// What the dashboard is configured with.
@@ -58,23 +89,65 @@ pub struct BaseMap {
 impl ServerConfig {
     /// A server at `address` with the defaults, and without pages.
     pub fn at(address: SocketAddr) -> Self {
-        let (deadline, dashboard) = (Duration::from_secs(30), DashboardConfig::default());
-        Self { address, web_dir: None, deadline, upload_bytes: UPLOAD_BYTES, dashboard }
+        Self {
+            address,
+            web_dir: None,
+            deadline: Duration::from_secs(30),
+            upload_bytes: UPLOAD_BYTES,
+            access: AccessConfig::default(),
+            documents: DocumentsConfig::default(),
+            origins: Origins::default(),
+            dashboard: DashboardConfig::default(),
+        }
     }
 
     /// Reads the variables above.
     pub fn from_env() -> Result<Self, ConfigError> {
         let address = optional("PAYSTATS_HTTP_ADDR").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let web_dir = PathBuf::from(optional("PAYSTATS_WEB_DIR").unwrap_or_else(|| "web/dist".to_owned()));
+        let address = address.parse().map_err(|_| ConfigError::Invalid {
+            variable: "PAYSTATS_HTTP_ADDR",
+            reason: format!("'{address}' is not an address such as 127.0.0.1:8080"),
+        })?;
+        let origins = optional("PAYSTATS_CORS_ORIGINS").unwrap_or_default();
         Ok(Self {
-            address: address.parse().map_err(|_| ConfigError::Invalid {
-                variable: "PAYSTATS_HTTP_ADDR",
-                reason: format!("'{address}' is not an address such as 127.0.0.1:8080"),
-            })?,
+            address,
             web_dir: web_dir.join("index.html").is_file().then_some(web_dir),
             deadline: Duration::from_secs(seconds("PAYSTATS_REQUEST_SECONDS", 30)?),
             upload_bytes: number("PAYSTATS_UPLOAD_BYTES", UPLOAD_BYTES, 0..=MOST_UPLOAD_BYTES)?,
+            access: AccessConfig::from_env(address)?,
+            documents: DocumentsConfig::from_env()?,
+            origins: Origins::parse(&origins)
+                .map_err(|reason| ConfigError::Invalid { variable: "PAYSTATS_CORS_ORIGINS", reason })?,
             dashboard: DashboardConfig::from_env()?,
+        })
+    }
+}
+
+impl Default for DocumentsConfig {
+    fn default() -> Self {
+        Self { limits: Limits::default(), max_complexity: 500_000, registered: None, introspection: true }
+    }
+}
+
+impl DocumentsConfig {
+    fn from_env() -> Result<Self, ConfigError> {
+        let Self { limits, max_complexity, .. } = Self::default();
+        Ok(Self {
+            limits: Limits { depth: number("PAYSTATS_MAX_DEPTH", limits.depth as u64, 1..=64)? as usize, ..limits },
+            max_complexity: number("PAYSTATS_MAX_COMPLEXITY", max_complexity as u64, 1..=1 << 32)? as usize,
+            registered: optional("PAYSTATS_DOCUMENTS").map(PathBuf::from),
+            introspection: on_or_off("PAYSTATS_INTROSPECTION", true)?,
+        })
+    }
+
+    /// The documents that are known by their hash.
+    pub(crate) fn persisted(&self) -> Result<PersistedDocuments, ConfigError> {
+        let Some(file) = &self.registered else { return Ok(PersistedDocuments::default()) };
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        text.and_then(|text| PersistedDocuments::registered(&text)).map_err(|reason| ConfigError::Invalid {
+            variable: "PAYSTATS_DOCUMENTS",
+            reason: format!("reading {}: {reason}", file.display()),
         })
     }
 }

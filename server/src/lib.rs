@@ -2,6 +2,7 @@
 //!
 //! `http` is the transport and knows no schema, `graphql` the schema and knows no rules, `actions` the rules.
 
+pub mod access;
 mod actions;
 mod choropleth;
 mod config;
@@ -13,6 +14,6 @@ mod outbox;
 mod serve;
 mod watch;
 
-pub use config::{BaseMap, DashboardConfig, ServerConfig};
+pub use config::{BaseMap, DashboardConfig, DocumentsConfig, ServerConfig};
 pub use http::raise_limit;
 pub use serve::{run, run_on};

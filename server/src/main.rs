@@ -1,12 +1,29 @@
 //! The server as a program of its own.
 
 use anyhow::Context;
+use clap::{Parser, Subcommand};
 use paystats_core::{config::Config, shutdown, telemetry};
-use paystats_server::{ServerConfig, raise_limit};
+use paystats_server::{ServerConfig, access::NewKey, raise_limit};
 use tokio::net::TcpListener;
+
+/// Answers questions about card payments, over HTTP. Its settings come from the environment.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    ApiKey(NewKey),
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    if let Some(Command::ApiKey(new)) = Cli::parse().command {
+        return new.execute();
+    }
     telemetry::init(telemetry::SERVICE)?;
     raise_limit();
     let (config, server) = (Config::from_env()?, ServerConfig::from_env()?);

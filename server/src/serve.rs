@@ -21,11 +21,12 @@ use tracing::{info, warn};
 
 use crate::{
     ServerConfig,
+    access::Access,
     actions::{ActionError, Actions, Deadline, RejectedRows, Uploads},
-    graphql,
+    graphql::{self, SchemaSettings},
     http::{
-        Connections, GraphqlOptions, Types, dashboard_routes, graphql_routes, health_routes, page_routes, refusal,
-        rejections_csv_routes, upload_routes,
+        Connections, GraphqlOptions, Peer, Types, dashboard_routes, graphql_routes, guarded, health_routes,
+        page_routes, refusal, rejections_csv_routes, upload_routes,
     },
     memory::Memory,
     outbox,
@@ -64,14 +65,27 @@ pub async fn run_on(
     server: ServerConfig,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let access = Access::new(&server.access)?;
+    if access.is_open() {
+        warn!("nobody is asked who they are: whoever reaches this address may do everything; see PAYSTATS_API_KEYS");
+    }
+    let persisted = Arc::new(server.documents.persisted()?);
     let ready: Arc<OnceLock<Ready>> = Arc::default();
     let sockets = TaskTracker::new();
     let deadline = Deadline(server.deadline);
     let datalake = Datalake::new(&config.datalake);
     let uploads = Uploads::new(datalake.clone(), server.upload_bytes);
     let background = {
-        let options = GraphqlOptions { shutdown: shutdown.clone(), sockets: sockets.clone(), ..Default::default() };
-        start_when_possible(store.clone(), config, datalake, deadline, options, ready.clone())
+        let options = GraphqlOptions {
+            access: access.clone(),
+            limits: server.documents.limits,
+            persisted,
+            shutdown: shutdown.clone(),
+            sockets: sockets.clone(),
+            ..Default::default()
+        };
+        let settings = SchemaSettings { deadline, documents: server.documents.clone() };
+        start_when_possible(store.clone(), config, datalake, settings, options, ready.clone())
     };
     let routes = Router::new()
         .route_service(
@@ -84,7 +98,7 @@ pub async fn run_on(
                 }
             }),
         )
-        .merge(rejections_csv_routes(deadline, {
+        .merge(rejections_csv_routes(deadline, &access, {
             let ready = ready.clone();
             move |load| {
                 let ready = ready.clone();
@@ -92,16 +106,18 @@ pub async fn run_on(
             }
         }))
         .merge(health_routes(move || missing(store.clone(), ready.clone())))
-        .merge(dashboard_routes(&server.dashboard, &uploads))
-        .merge(upload_routes(uploads))
-        .merge(page_routes(server.web_dir.clone(), server.dashboard.base_map.as_ref()));
+        .merge(dashboard_routes(&server, &uploads, &access))
+        .merge(upload_routes(uploads, &access))
+        .merge(page_routes(&server));
+    let routes = guarded(routes, server.origins.clone(), access.is_open());
 
     info!(address = %listener.local_addr()?, pages = server.web_dir.is_some(), "server listens");
     let drained = {
         let shutdown = shutdown.clone();
         async move { shutdown.cancelled_owned().await }
     };
-    let serving = axum::serve(Connections::of(listener), routes).with_graceful_shutdown(drained).into_future();
+    let serving = axum::serve(Connections::of(listener), routes.into_make_service_with_connect_info::<Peer>());
+    let serving = serving.with_graceful_shutdown(drained).into_future();
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;
@@ -110,6 +126,7 @@ pub async fn run_on(
         served = serving => served?,
         () = overdue => warn!("requests in flight were cut off"),
         () = background => unreachable!("the background work never ends"),
+        () = access.keep_current() => unreachable!("keys are kept current until the end"),
     }
     sockets.close();
     sockets.wait().await;
@@ -122,7 +139,7 @@ async fn start_when_possible(
     store: Store,
     config: Config,
     datalake: Datalake,
-    deadline: Deadline,
+    settings: SchemaSettings,
     options: GraphqlOptions,
     ready: Arc<OnceLock<Ready>>,
 ) {
@@ -135,7 +152,7 @@ async fn start_when_possible(
         memory: memory.clone(),
         maps: Arc::default(),
     };
-    let schema = graphql::schema(actions.clone(), deadline);
+    let schema = graphql::schema(actions.clone(), &settings);
     let types = Types::from_sdl(&schema.sdl()).expect("the schema writes itself as GraphQL");
     let prepare = Arc::new(graphql::prepare);
     let version = {
@@ -143,7 +160,8 @@ async fn start_when_possible(
         Arc::new(move || Some(memory.unique_version()))
     };
     let (versioned, shared) = (graphql::VERSIONED, graphql::SHARED);
-    let options = GraphqlOptions { types: Arc::new(types), prepare, versioned, version, shared, ..options };
+    let rights = graphql::right;
+    let options = GraphqlOptions { types: Arc::new(types), prepare, rights, versioned, version, shared, ..options };
     let graphql = graphql_routes(schema, options);
     // Set once: this function is called once.
     let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });

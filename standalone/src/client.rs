@@ -8,6 +8,7 @@ use std::{io::Read as _, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
+use paystats_core::config::Secret;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, task::spawn_blocking, time::timeout};
 use tokio_tungstenite::{
@@ -20,16 +21,27 @@ const PROTOCOL: &str = "graphql-transport-ws";
 /// How long connecting may take, and how long the server may take to acknowledge.
 const CONNECTING: Duration = Duration::from_secs(10);
 
-/// Knows where the API is.
+/// Knows where the API is, and what to show there.
 #[derive(Clone, Debug)]
 pub struct Client {
     url: Uri,
+    /// An API key or a token.
+    key: Option<Secret>,
 }
 
 impl Client {
     /// `url`: the endpoint, such as `ws://127.0.0.1:8080/graphql`.
     pub fn new(url: &str) -> Result<Self> {
-        Ok(Self { url: url.parse().with_context(|| format!("'{url}' is not a URL"))? })
+        Ok(Self { url: url.parse().with_context(|| format!("'{url}' is not a URL"))?, key: None })
+    }
+
+    /// The same, showing this API key or token.
+    pub fn with_key(self, key: Option<Secret>) -> Self {
+        Self { key, ..self }
+    }
+
+    fn authorization(&self) -> Option<String> {
+        self.key.as_ref().map(|key| format!("Bearer {}", key.expose()))
     }
 
     /// Runs a query or a mutation; returns its `data`. Errors of the API are an error that carries their codes and messages.
@@ -53,14 +65,16 @@ impl Client {
         let api = self.url.to_string();
         let base = api.strip_suffix("/graphql").unwrap_or(&api).replacen("ws", "http", 1);
         let url = format!("{base}{path}");
-        spawn_blocking(move || transfer(&url, take)).await?
+        let authorization = self.authorization();
+        spawn_blocking(move || transfer(&url, authorization.as_deref(), take)).await?
     }
 
     async fn connect(&self) -> Result<Subscription> {
         let request = ClientRequestBuilder::new(self.url.clone()).with_sub_protocol(PROTOCOL);
         let (socket, _) = connect_async(request).await.with_context(|| format!("connecting to {}", self.url))?;
         let mut connection = Subscription { socket };
-        connection.send(json!({ "type": "connection_init" })).await?;
+        let payload = self.authorization().map(|authorization| json!({ "Authorization": authorization }));
+        connection.send(json!({ "type": "connection_init", "payload": payload })).await?;
         let answer = connection.receive().await?.context("the server hung up before it acknowledged the connection")?;
         if answer["type"] != "connection_ack" {
             bail!("expected the server to acknowledge the connection, got {answer}");
@@ -69,11 +83,15 @@ impl Client {
     }
 }
 
-fn transfer(url: &str, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
+fn transfer(url: &str, authorization: Option<&str>, mut take: impl FnMut(&[u8]) -> Result<bool>) -> Result<()> {
     let config = ureq::Agent::config_builder().timeout_connect(Some(CONNECTING)).http_status_as_error(false);
     // As the WebSocket, which knows no proxy either.
     let agent = config.proxy(None).build().new_agent();
-    let mut answer = agent.get(url).call().with_context(|| format!("asking for {url}"))?;
+    let mut asking = agent.get(url);
+    if let Some(authorization) = authorization {
+        asking = asking.header("authorization", authorization);
+    }
+    let mut answer = asking.call().with_context(|| format!("asking for {url}"))?;
     if !answer.status().is_success() {
         let told = answer.body_mut().read_json::<Value>().ok();
         let errors = told.as_ref().and_then(|told| told["errors"].as_array()).map(Vec::as_slice).unwrap_or_default();

@@ -12,7 +12,7 @@
 
 use std::path::PathBuf;
 
-use paystats_core::config::{ConfigError, Secret, optional};
+use paystats_core::config::{ConfigError, Secret, on_or_off, optional, secret};
 
 /// Everything that `paystats run` can be told.
 #[derive(Clone, Debug)]
@@ -30,30 +30,9 @@ impl Settings {
         Ok(Self {
             data_dir: optional("PAYSTATS_DATA_DIR").unwrap_or_else(|| ".paystats".to_owned()).into(),
             datalake: optional("PAYSTATS_DATALAKE"),
-            mongodb_uri: optional("PAYSTATS_MONGODB_URI").map(Secret::new),
-            nats_url: optional("PAYSTATS_NATS_URL").map(Secret::new),
-            demo: on_or_off("PAYSTATS_DEMO", optional("PAYSTATS_DEMO").as_deref())?,
+            mongodb_uri: secret("PAYSTATS_MONGODB_URI")?,
+            nats_url: secret("PAYSTATS_NATS_URL")?,
+            demo: on_or_off("PAYSTATS_DEMO", true)?,
         })
-    }
-}
-
-fn on_or_off(variable: &'static str, value: Option<&str>) -> Result<bool, ConfigError> {
-    match value {
-        None | Some("on") => Ok(true),
-        Some("off") => Ok(false),
-        Some(other) => Err(ConfigError::Invalid { variable, reason: format!("'{other}' is neither 'on' nor 'off'") }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_demo_is_on_unless_it_is_off() {
-        assert!(on_or_off("PAYSTATS_DEMO", None).unwrap());
-        assert!(!on_or_off("PAYSTATS_DEMO", Some("off")).unwrap());
-        let error = on_or_off("PAYSTATS_DEMO", Some("no")).unwrap_err().to_string();
-        assert_eq!(error, "PAYSTATS_DEMO: 'no' is neither 'on' nor 'off'");
     }
 }

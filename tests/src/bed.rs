@@ -44,7 +44,7 @@ pub fn fresh_config(urls: &EngineUrls) -> (Config, TempDir) {
     // The folder's name is like no other, and is a good name for the rest too.
     let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap().to_owned();
     let store = StoreConfig { uri: Secret::new(&urls.mongodb_uri), database: name.clone(), undo_days: 30 };
-    let bus = BusConfig { url: Secret::new(&urls.nats_url), prefix: name, ack_wait: Duration::from_secs(1) };
+    let bus = BusConfig { url: Secret::new(&urls.nats_url), ca: None, prefix: name, ack_wait: Duration::from_secs(1) };
     (Config { store, bus, datalake: DatalakeConfig::folder(datalake) }, folder)
 }
 

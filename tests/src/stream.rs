@@ -37,8 +37,8 @@ impl Api {
         self.stream(accept, query, variables).await
     }
 
-    /// By HTTP/1.0, where a body is everything up to the end of the connection.
-    async fn stream(&self, headers: &str, query: &str, variables: Value) -> Stream {
+    /// Asks with these headers, each of which ends its line. By HTTP/1.0, where a body is everything up to the end of the connection.
+    pub async fn stream(&self, headers: &str, query: &str, variables: Value) -> Stream {
         let address = self.url("").strip_prefix("http://").unwrap().to_owned();
         let body = json!({ "query": query, "variables": variables }).to_string();
         let mut stream = BufReader::new(TcpStream::connect(&address).await.unwrap());

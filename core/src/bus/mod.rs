@@ -42,7 +42,11 @@ impl Bus {
 
     /// Connects once, and reconnects by itself from then on.
     pub async fn connect(config: &BusConfig) -> Result<Self, BusError> {
-        let client = ConnectOptions::new()
+        let options = match &config.ca {
+            Some(ca) => ConnectOptions::new().add_root_certificates(ca.clone()),
+            None => ConnectOptions::new(),
+        };
+        let client = options
             .name("paystats")
             .connection_timeout(Self::TIMEOUT)
             .request_timeout(Some(Self::TIMEOUT))

@@ -11,9 +11,9 @@ use object_store::{
     client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService},
 };
 use reqwest::{Proxy, StatusCode, redirect};
-use rustls::{ClientConfig, RootCertStore};
 
 use super::addresses::PublicNames;
+use crate::tls;
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -65,7 +65,7 @@ impl HttpConnector for Reach {
         let is_set = |key| options.get_config_value(&key).is_some_and(|value| is_true(&value));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("paystats/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls())
+            .tls_backend_preconfigured(tls::by_authorities_of_this_machine())
             .https_only(!is_set(ClientConfigKey::AllowHttp))
             .http1_only()
             .redirect(redirect::Policy::none())
@@ -90,18 +90,6 @@ fn unusable(error: reqwest::Error) -> object_store::Error {
 /// As `object_store` reads what is true in the environment.
 fn is_true(value: &str) -> bool {
     ["1", "true", "on", "yes", "y"].iter().any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// TLS by the authorities of this machine (`SSL_CERT_FILE` names others).
-fn tls() -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring serves the default versions of TLS")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
 }
 
 /// Asks, and tells failures as faults.

@@ -617,7 +617,7 @@ pub(super) fn to_bson(at: OffsetDateTime) -> DateTime {
     DateTime::from_millis((at.unix_timestamp_nanos() / 1_000_000) as i64)
 }
 
-fn from_bson(at: DateTime) -> OffsetDateTime {
+pub(super) fn from_bson(at: DateTime) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.timestamp_millis()) * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

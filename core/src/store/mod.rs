@@ -4,6 +4,7 @@
 //! MongoDB is away, within seconds, and work again once it is back.
 
 mod areas;
+mod audit;
 mod changes;
 mod counted;
 mod counters;
@@ -33,6 +34,7 @@ use mongodb::{
     options::ClientOptions,
 };
 
+pub use audit::{Audit, AuditRecord};
 pub use changes::{Changed, Changes, Versions};
 pub use error::StoreError;
 pub use load_batches::{BatchOutcome, LoadBatch, LoadRow, RowOutcome, Settled};
@@ -75,6 +77,8 @@ pub struct Store {
     pub load_chunks: LoadChunks,
     /// Refused rows.
     pub rejections: Rejections,
+    /// Who did what.
+    pub audit: Audit,
 }
 
 impl Store {
@@ -109,6 +113,7 @@ impl Store {
             loads,
             load_chunks: LoadChunks::new(&database),
             rejections: Rejections::new(&database),
+            audit: Audit::new(&database),
             database,
         })
     }

@@ -8,7 +8,10 @@ use paystats_core::{
 };
 use tracing::{error, warn};
 
-use crate::cube::CubeError;
+use crate::{
+    access::{TooMuch, Unknown},
+    cube::CubeError,
+};
 
 /// The codes that clients can act on. They stand in `extensions.code` of every error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +22,12 @@ pub enum ErrorCode {
     NotFound,
     /// What it asks for contradicts what exists.
     Conflict,
-    /// The operator does not allow it.
+    /// Nobody knows who asks.
+    Unauthenticated,
+    /// Who asks may not, or the operator does not allow it.
     Forbidden,
+    /// Who asks asks for too much.
+    RateLimited,
     /// An engine is away: the same request may succeed later.
     Unavailable,
     /// A bug or a broken installation. The log says more.
@@ -34,7 +41,9 @@ impl ErrorCode {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::NotFound => "NOT_FOUND",
             Self::Conflict => "CONFLICT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
+            Self::RateLimited => "RATE_LIMITED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
         }
@@ -100,6 +109,18 @@ impl From<StoreError> for ActionError {
             StoreError::Duplicate(key) => Self::conflict(format!("this {key} is taken")),
             StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<Unknown> for ActionError {
+    fn from(unknown: Unknown) -> Self {
+        Self { code: ErrorCode::Unauthenticated, message: unknown.to_string() }
+    }
+}
+
+impl From<TooMuch> for ActionError {
+    fn from(too_much: TooMuch) -> Self {
+        Self { code: ErrorCode::RateLimited, message: too_much.to_string() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the API can do, one file a subject. Resolvers translate and call these; rules live here. Nothing here knows GraphQL.
 
+mod audit;
 mod choropleth;
 mod compare;
 mod deadline;

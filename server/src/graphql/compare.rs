@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
 use super::{
+    cost::list_cost,
     enums::{AgeGroup, Dimension, Gender, OrderDirection},
     filter::StatsFilter,
     postal_code::{self, PostalCode},
@@ -132,6 +133,7 @@ impl CompareQuery {
     /// What differs between two ranges of months, in all and by any keys. The ranges may differ in length, and may overlap: the totals
     /// of each are compared as they are.
     #[expect(clippy::too_many_arguments, reason = "two ranges, a filter, keys, an order and a limit")]
+    #[graphql(complexity = "list_cost(first, child_complexity)")]
     async fn compare(
         &self,
         context: &Context<'_>,

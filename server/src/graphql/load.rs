@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::{
     batch,
     connection::{Cursor, PageArguments, connection},
+    cost::page_cost,
     enums::{KeptReason, LoadEntity, LoadState, OnReject, RejectionCode},
     filter::LoadFilter,
     node::{LOAD, global_id, own_id},
@@ -92,6 +93,7 @@ impl Load {
     }
 
     /// Its refused rows, by line. All are counted in `progress.rowsRejected`; of more than 100,000 about as many are kept.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn rejections(
         &self,
         context: &Context<'_>,
@@ -446,6 +448,7 @@ impl LoadQuery {
     }
 
     /// Loads, the newest first.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn loads(
         &self,
         context: &Context<'_>,

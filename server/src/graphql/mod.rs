@@ -1,9 +1,11 @@
 //! The API: types of the domain as GraphQL. Resolvers read arguments, call one action, and map its result.
 
+mod audit;
 mod batch;
 mod choropleth;
 mod compare;
 mod connection;
+mod cost;
 mod datalake;
 mod deadline;
 mod enums;
@@ -15,6 +17,7 @@ mod node;
 mod paystat;
 mod postal_code;
 mod query;
+mod rights;
 mod scalars;
 mod snapshot;
 mod stats;
@@ -23,17 +26,19 @@ mod text;
 mod totals;
 mod versioned;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_graphql::{MergedObject, Request, SchemaBuilder};
 
-use self::{batch::Batches, deadline::InTime};
+use self::{audit::Audited, batch::Batches, deadline::InTime};
 use crate::{
     actions::{Actions, Deadline},
+    config::DocumentsConfig,
     memory::Snapshot,
 };
 
 pub(crate) use load::find_load_id;
+pub(crate) use rights::right;
 pub(crate) use subscription::SHARED;
 pub(crate) use versioned::VERSIONED;
 
@@ -49,6 +54,7 @@ pub struct Query(
     compare::CompareQuery,
     load::LoadQuery,
     datalake::DatalakeQuery,
+    audit::AuditQuery,
 );
 
 /// Change: make, change and remove postal codes and paystats, and start loads.
@@ -56,19 +62,32 @@ pub struct Query(
 pub struct Mutation(mutation::PostalCodeMutation, mutation::PaystatMutation, mutation::LoadMutation);
 
 /// The whole schema.
-pub type Schema = async_graphql::Schema<InTime<Query>, InTime<Mutation>, subscription::Subscription>;
+pub type Schema = async_graphql::Schema<InTime<Query>, InTime<Audited<Mutation>>, subscription::Subscription>;
 
-fn builder() -> SchemaBuilder<InTime<Query>, InTime<Mutation>, subscription::Subscription> {
+fn builder() -> SchemaBuilder<InTime<Query>, InTime<Audited<Mutation>>, subscription::Subscription> {
     Schema::build(InTime::default(), InTime::default(), subscription::Subscription)
         .override_output_type_description::<postal_code::PostalCodeConnection>("A page of a list of postal codes.")
         .override_output_type_description::<paystat::PaystatConnection>("A page of a list of paystats.")
         .override_output_type_description::<load::LoadConnection>("A page of a list of loads.")
+        .override_output_type_description::<audit::AuditRecordConnection>("A page of what was done by mutations.")
         .override_output_type_description::<load::RejectionConnection>("A page of the refused rows of a load.")
 }
 
-/// The schema, answering by `actions`; a field of the root that takes longer than `deadline` is given up.
-pub fn schema(actions: Actions, deadline: Deadline) -> Schema {
-    builder().data(actions).data(deadline).finish()
+/// How questions are bounded.
+#[derive(Clone, Debug)]
+pub struct SchemaSettings {
+    /// A field of the root that takes longer is given up.
+    pub deadline: Deadline,
+    /// What a document may be.
+    pub documents: DocumentsConfig,
+}
+
+/// The schema, answering by `actions`.
+pub fn schema(actions: Actions, settings: &SchemaSettings) -> Schema {
+    let DocumentsConfig { max_complexity, introspection, .. } = settings.documents;
+    let builder = builder().data(actions).data(settings.deadline).limit_complexity(max_complexity);
+    // Suggestions tell names of the schema as well.
+    if introspection { builder.finish() } else { builder.disable_introspection().disable_suggestions().finish() }
 }
 
 /// The schema as text, with every description.
@@ -84,6 +103,15 @@ struct OfRequest {
     snapshot: OnceLock<Arc<Snapshot>>,
     /// What keeps lists from asking the store once an item.
     batches: OnceLock<Batches>,
+    /// Global id of what the mutation that runs now changes.
+    subject: Mutex<Option<String>>,
+}
+
+impl OfRequest {
+    /// Notes what is changed now, and answers what was noted before.
+    fn changes(&self, subject: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.subject.lock().unwrap_or_else(PoisonError::into_inner), subject)
+    }
 }
 
 /// Gives a request what it needs to be executed.

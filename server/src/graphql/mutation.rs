@@ -8,10 +8,11 @@ use paystats_core::{
 };
 
 use super::{
+    audit::changes,
     enums::{AgeGroup, Gender, LoadEntity, OnReject},
     filter::geometry,
     load::{Load, find_load_id},
-    node::{PAYSTAT, POSTAL_CODE, global_id, own_id},
+    node::{LOAD, PAYSTAT, POSTAL_CODE, global_id, own_id},
     paystat::Paystat,
     postal_code::PostalCode,
     scalars::{Decimal, GeoJSON, Long, Month},
@@ -204,6 +205,7 @@ impl PostalCodeMutation {
     ) -> Result<PostalCodePayload> {
         let actions: &Actions = context.data_unchecked();
         let geometry = area(input.wkb, input.geojson)?;
+        changes(context, &global_id(POSTAL_CODE, input.id));
         let code = domain::PostalCode {
             id: input.id.try_into().map_err(|reason| invalid("id", &input.id, &reason))?,
             code: code(&input.code)?,
@@ -223,7 +225,9 @@ impl PostalCodeMutation {
             code: input.code.as_deref().map(code).transpose()?,
             geometry: area(input.wkb, input.geojson)?,
         };
-        let changed = actions.update_postal_code(own_id(POSTAL_CODE, &input.id)?, change).await?;
+        let id: domain::PostalCodeId = own_id(POSTAL_CODE, &input.id)?;
+        changes(context, &global_id(POSTAL_CODE, id));
+        let changed = actions.update_postal_code(id, change).await?;
         Ok(PostalCodePayload { postal_code: PostalCode(changed) })
     }
 
@@ -235,6 +239,7 @@ impl PostalCodeMutation {
     ) -> Result<DeletePayload> {
         let actions: &Actions = context.data_unchecked();
         let id: domain::PostalCodeId = own_id(POSTAL_CODE, &input.id)?;
+        changes(context, &global_id(POSTAL_CODE, id));
         actions.delete_postal_code(id).await?;
         Ok(DeletePayload { deleted_id: global_id(POSTAL_CODE, id) })
     }
@@ -261,7 +266,9 @@ impl PaystatMutation {
             gender: input.gender.into(),
             postal_code_id: own_id(POSTAL_CODE, &input.postal_code_id)?,
         };
-        Ok(PaystatPayload { paystat: Paystat(actions.create_paystat(new).await?) })
+        let created = actions.create_paystat(new).await?;
+        changes(context, &global_id(PAYSTAT, created.paystat.id));
+        Ok(PaystatPayload { paystat: Paystat(created) })
     }
 
     /// Changes a paystat. `NOT_FOUND` if there is none, `BAD_USER_INPUT` if there is no such postal code.
@@ -278,7 +285,9 @@ impl PaystatMutation {
             gender: input.gender.map(Into::into),
             postal_code_id: input.postal_code_id.map(|id| own_id(POSTAL_CODE, &id)).transpose()?,
         };
-        Ok(PaystatPayload { paystat: Paystat(actions.update_paystat(own_id(PAYSTAT, &input.id)?, change).await?) })
+        let id: domain::PaystatId = own_id(PAYSTAT, &input.id)?;
+        changes(context, &global_id(PAYSTAT, id));
+        Ok(PaystatPayload { paystat: Paystat(actions.update_paystat(id, change).await?) })
     }
 
     /// Removes a paystat. `NOT_FOUND` if there is none.
@@ -288,7 +297,9 @@ impl PaystatMutation {
         #[graphql(desc = "Its id.")] input: DeletePaystatInput,
     ) -> Result<DeletePayload> {
         let actions: &Actions = context.data_unchecked();
-        let removed = actions.delete_paystat(own_id(PAYSTAT, &input.id)?).await?;
+        let id: domain::PaystatId = own_id(PAYSTAT, &input.id)?;
+        changes(context, &global_id(PAYSTAT, id));
+        let removed = actions.delete_paystat(id).await?;
         Ok(DeletePayload { deleted_id: global_id(PAYSTAT, removed.paystat.id) })
     }
 }
@@ -321,7 +332,9 @@ impl LoadMutation {
             dry_run: input.dry_run,
             idempotency_key: input.idempotency_key,
         };
-        Ok(StartLoadPayload { load: Load(actions.start_load(start).await?) })
+        let load = actions.start_load(start).await?;
+        changes(context, &global_id(LOAD, load.id));
+        Ok(StartLoadPayload { load: Load(load) })
     }
 
     /// Stops a load; what it wrote is taken back, and it ends as `CANCELLED`. `CONFLICT` if it has ended otherwise.
@@ -332,6 +345,7 @@ impl LoadMutation {
     ) -> Result<CancelLoadPayload> {
         let actions: &Actions = context.data_unchecked();
         let id = find_load_id(actions, &input.id).await?;
+        changes(context, &global_id(LOAD, id));
         Ok(CancelLoadPayload { load: Load(actions.cancel_load(id).await?) })
     }
 
@@ -346,6 +360,7 @@ impl LoadMutation {
         let id = find_load_id(actions, &input.id).await?;
         let RetryLoadInput { only_rejected, idempotency_key, .. } = input;
         let load = actions.retry_load(RetryLoad { id, only_rejected, idempotency_key }).await?;
+        changes(context, &global_id(LOAD, load.id));
         Ok(RetryLoadPayload { load: Load(load) })
     }
 
@@ -358,6 +373,7 @@ impl LoadMutation {
     ) -> Result<UndoLoadPayload> {
         let actions: &Actions = context.data_unchecked();
         let id = find_load_id(actions, &input.id).await?;
+        changes(context, &global_id(LOAD, id));
         Ok(UndoLoadPayload { load: Load(actions.undo_load(id).await?) })
     }
 }

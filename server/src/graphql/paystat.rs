@@ -9,6 +9,7 @@ use paystats_core::{
 use super::{
     batch,
     connection::{Cursor, PageArguments, connection},
+    cost::page_cost,
     enums::{AgeGroup, Gender, OrderDirection},
     filter::PaystatFilter,
     load::Load,
@@ -140,6 +141,7 @@ impl PaystatQuery {
 
     /// Paystats by id, unless ordered otherwise.
     #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn paystats(
         &self,
         context: &Context<'_>,

@@ -12,6 +12,7 @@ use paystats_core::{
 use super::{
     batch,
     connection::{Cursor, PageArguments},
+    cost::page_cost,
     enums::{Dimension, Interval},
     filter::{PaystatFilter, PostalCodeFilter, StatsFilter},
     load::Load,
@@ -139,6 +140,7 @@ impl PostalCode {
 
     /// Its paystats.
     #[expect(clippy::too_many_arguments, reason = "Relay's four, a filter and an order")]
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn paystats(
         &self,
         context: &Context<'_>,
@@ -246,6 +248,7 @@ impl PostalCodeQuery {
     }
 
     /// Postal codes by number, or by distance where `filter.near` is given.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn postal_codes(
         &self,
         context: &Context<'_>,

@@ -4,6 +4,7 @@ use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use paystats_core::{domain, store::Direction};
 
 use super::{
+    cost::list_cost,
     enums::{AgeGroup, Dimension, Gender, OrderDirection},
     filter::StatsFilter,
     postal_code::{self, PostalCode},
@@ -132,6 +133,7 @@ impl StatsQuery {
     /// The totals by any keys: a row for each group that has paystats, with its share of the whole and its change since the interval
     /// before. Without keys: one row of the whole. Where `filter.from` or `filter.to` cut an interval in two, its row counts the months
     /// within; `change` always compares with the whole interval before.
+    #[graphql(complexity = "list_cost(first, child_complexity)")]
     async fn stats(
         &self,
         context: &Context<'_>,

@@ -7,6 +7,7 @@ use paystats_core::{
 };
 
 use super::{
+    cost::list_cost,
     enums::{AgeGroup, Dimension, Gender, Interval, OrderDirection},
     filter::StatsFilter,
     postal_code::{self, PostalCode},
@@ -214,6 +215,7 @@ impl TotalsQuery {
 
     /// The totals of postal codes, the greatest amount first unless ordered otherwise. Postal codes without paystats are
     /// left out.
+    #[graphql(complexity = "list_cost(first, child_complexity)")]
     async fn by_postal_code(
         &self,
         context: &Context<'_>,

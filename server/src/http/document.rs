@@ -4,30 +4,32 @@
 //! The executor would find most of this too, but later and without saying which kind of failure it was: the kind of operation decides
 //! whether a request is allowed on its transport, and a missing variable would surface as the failure of a field.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_graphql::{
     Name, Positioned, Request, ServerError, Value, Variables,
     parser::{
         parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet},
+        types::{
+            DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+        },
     },
 };
 use lru::LruCache;
 
 use super::{
+    callers,
     completion::{self, Completion, Types},
     fan_out::Question,
-    options::Shared,
+    options::{GraphqlOptions, Rights, Shared},
+    persisted::PersistedDocuments,
     response::{Code, with_code},
+    size::Limits,
 };
-
-/// How many selections a document may have with every fragment written out wherever it is spread, which is how the executor walks
-/// through it. A kilobyte in which each fragment spreads the next one twice would otherwise keep a core busy for hours.
-const MAX_SELECTIONS: usize = 10_000;
-
-/// How deep selections may nest, counted the same way: the executor and the completion descend as deep.
-const MAX_DEPTH: usize = 64;
+use crate::access::Caller;
 
 /// How much text of documents is kept parsed, in bytes. Parsed it takes ten times as much, and at worst three hundred times.
 const KEPT: usize = 128 * 1024;
@@ -42,6 +44,9 @@ pub(super) struct Documents {
     types: Arc<Types>,
     /// Subscriptions whose watchers share what comes.
     shared: Shared,
+    limits: Limits,
+    rights: Rights,
+    persisted: Arc<PersistedDocuments>,
     kept: Mutex<Kept>,
 }
 
@@ -62,19 +67,33 @@ struct Document {
 }
 
 impl Documents {
-    /// Those of a schema with these types.
-    pub(super) fn new(types: Arc<Types>, shared: Shared) -> Self {
-        Self { types, shared, kept: Mutex::new(Kept { documents: LruCache::unbounded(), bytes: 0 }) }
+    /// Those of the schema that the options tell of.
+    pub(super) fn new(options: &GraphqlOptions) -> Self {
+        let GraphqlOptions { types, shared, limits, rights, persisted, .. } = options;
+        let (types, persisted) = (types.clone(), persisted.clone());
+        Self {
+            types,
+            shared: *shared,
+            limits: *limits,
+            rights: *rights,
+            persisted,
+            kept: Mutex::new(Kept { documents: LruCache::unbounded(), bytes: 0 }),
+        }
     }
 
     /// Parses the document of `request`, puts it there as the executor needs it, so that it is parsed once, and returns what it is about.
+    /// The executor is told who calls.
     ///
     /// # Errors
-    /// What the specification calls request errors: nothing has run, and the answer has no `data`.
-    pub(super) fn inspect(&self, request: &mut Request) -> Result<Inspected, ServerError> {
+    /// What the specification calls request errors: nothing has run, and the answer has no `data`. So is what `caller` may not ask for, in
+    /// whichever place: a subscription that others watch already is none that may be joined.
+    pub(super) fn inspect(&self, request: &mut Request, caller: &Caller) -> Result<Inspected, ServerError> {
+        self.persisted.resolve(request)?;
         let document = self.parsed(&request.query)?;
         let operation = select(&document.own, request.operation_name.as_deref())?;
         check_root(operation)?;
+        self.check_rights(&document.own, operation, caller)?;
+        request.data.insert(caller.clone());
         let variables = check_variables(operation, &request.variables);
         fill_in_conditions(operation, &mut request.variables);
         let completion = Completion::new(self.types.clone(), &document.own, operation, &request.variables);
@@ -85,12 +104,36 @@ impl Documents {
         Ok(Inspected { kind: operation.ty, variables, completion, shared_by })
     }
 
+    /// Fields that the schema does not have, and those of introspection, take no right of their own.
+    fn check_rights(
+        &self,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        caller: &Caller,
+    ) -> Result<(), ServerError> {
+        let mut fields = Vec::new();
+        collect_fields(&operation.selection_set.node, document, &mut HashSet::new(), &mut fields);
+        let root = self.types.root(operation.ty);
+        for field in fields {
+            let name = field.node.name.node.as_str();
+            if root.is_some_and(|root| root.field(name).is_some()) {
+                callers::check(caller, (self.rights)(operation.ty, name)).map_err(|refused| {
+                    let mut error = ServerError::new(format!("{name}: {}", refused.message), Some(field.pos));
+                    error.extensions.get_or_insert_default().set("code", refused.code.name());
+                    error
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     fn parsed(&self, text: &str) -> Result<Arc<Document>, ServerError> {
         if let Some(document) = self.kept().documents.get(text) {
             return Ok(document.clone());
         }
+        self.limits.check_text(text)?;
         let own = parse_query(text).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
-        check_size(&own)?;
+        self.limits.check(&own)?;
         let mut question = own.clone();
         completion::rewrite(&mut question, &self.types);
         let document = Arc::new(Document { own, question });
@@ -148,36 +191,6 @@ impl Inspected {
     }
 }
 
-fn check_size(document: &ExecutableDocument) -> Result<(), ServerError> {
-    let mut allowance = MAX_SELECTIONS;
-    for (_, operation) in document.operations.iter() {
-        walk(&operation.node.selection_set.node, document, MAX_DEPTH, &mut allowance)
-            .map_err(|message| with_code(ServerError::new(message, Some(operation.pos)), Code::ValidationFailed))?;
-    }
-    Ok(())
-}
-
-/// Takes every selection off `allowance`. A cycle of fragments, which only validation forbids, ends at the depth.
-fn walk(set: &SelectionSet, document: &ExecutableDocument, depth: usize, allowance: &mut usize) -> Result<(), String> {
-    let depth = depth.checked_sub(1).ok_or_else(|| format!("the document nests deeper than {MAX_DEPTH} levels"))?;
-    for selection in &set.items {
-        *allowance = allowance
-            .checked_sub(1)
-            .ok_or_else(|| format!("the document has more than {MAX_SELECTIONS} selections, fragments written out"))?;
-        let inner = match &selection.node {
-            Selection::Field(field) => Some(&field.node.selection_set),
-            Selection::InlineFragment(fragment) => Some(&fragment.node.selection_set),
-            Selection::FragmentSpread(spread) => {
-                document.fragments.get(&spread.node.fragment_name.node).map(|fragment| &fragment.node.selection_set)
-            }
-        };
-        if let Some(inner) = inner {
-            walk(&inner.node, document, depth, allowance)?;
-        }
-    }
-    Ok(())
-}
-
 fn select<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'d OperationDefinition, ServerError> {
     let operation = match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Some(operation),
@@ -193,6 +206,31 @@ fn select<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'
         };
         with_code(ServerError::new(message, None), Code::BadUserInput)
     })
+}
+
+/// The fields of a selection set, through all fragments in it, whether or not they are skipped.
+fn collect_fields<'d>(
+    set: &'d SelectionSet,
+    document: &'d ExecutableDocument,
+    seen: &mut HashSet<&'d Name>,
+    fields: &mut Vec<&'d Positioned<Field>>,
+) {
+    for selection in &set.items {
+        match &selection.node {
+            Selection::Field(field) => fields.push(field),
+            Selection::InlineFragment(fragment) => {
+                collect_fields(&fragment.node.selection_set.node, document, seen, fields);
+            }
+            Selection::FragmentSpread(spread) => {
+                let name = &spread.node.fragment_name.node;
+                if let Some(fragment) = document.fragments.get(name)
+                    && seen.insert(name)
+                {
+                    collect_fields(&fragment.node.selection_set.node, document, seen, fields);
+                }
+            }
+        }
+    }
 }
 
 /// The executor would run the fields of a subscription's root beside each other and mix their events, and not find one in a fragment.
@@ -258,7 +296,7 @@ mod tests {
     }
 
     fn inspect(request: &mut Request) -> Result<Inspected, ServerError> {
-        Documents::new(Arc::default(), Shared::default()).inspect(request)
+        Documents::new(&GraphqlOptions::default()).inspect(request, &Caller::anybody(None))
     }
 
     fn kind(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {
@@ -317,7 +355,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_again_is_not_parsed_again_and_what_is_kept_is_bounded() {
-        let documents = Documents::new(Arc::default(), Shared::default());
+        let documents = Documents::new(&GraphqlOptions::default());
         let kept = |text: &str| documents.kept().documents.contains(text);
         let first = documents.parsed("{ a }").unwrap();
         assert!(Arc::ptr_eq(&first, &documents.parsed("{ a }").unwrap()));
@@ -344,7 +382,7 @@ mod tests {
         assert_eq!(kind(&doubling(11), None), Ok(OperationType::Query));
         let error = "the document has more than 10000 selections, fragments written out".to_owned();
         assert_eq!(kind(&doubling(12), None), Err(error.clone()));
-        assert_eq!(kind(&doubling(60), None), Err(error.clone()));
+        assert_eq!(kind(&doubling(30), None), Err(error.clone()));
         assert_eq!(kind(&format!("{{ {} }}", "a ".repeat(10_000)), None), Ok(OperationType::Query));
         assert_eq!(kind(&format!("{{ {} }}", "a ".repeat(10_001)), None), Err(error));
     }

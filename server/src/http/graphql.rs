@@ -9,13 +9,14 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{Method, StatusCode, request::Parts},
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     response::Response,
     routing::any,
 };
 
 use super::{
     accept::{Accept, Form, MediaType},
+    callers,
     completion::Completion,
     compression::compression,
     conditional,
@@ -23,18 +24,21 @@ use super::{
     etag::Tag,
     fan_out::FanOut,
     options::GraphqlOptions,
+    refusal,
     rejection::Rejection,
     request,
     response::{Answer, or_internal_error},
     streaming, websocket,
 };
+use crate::access::Caller;
 
 /// Serves `executor` on `/graphql`.
 pub fn graphql_routes<E: Executor>(executor: E, options: GraphqlOptions) -> Router {
     let endpoint = Endpoint::new(executor, options);
     // `any`, because the router's own answers to other methods, and its HEAD for every GET, are not ours.
     let route = Router::new().route("/graphql", any(serve::<E>));
-    route.layer(compression()).layer(from_fn(conditional::revalidate)).with_state(endpoint)
+    let identify = from_fn_with_state(endpoint.options.access.clone(), callers::identify);
+    route.layer(compression()).layer(from_fn(conditional::revalidate)).layer(identify).with_state(endpoint)
 }
 
 /// What every request on the route shares.
@@ -48,7 +52,7 @@ pub(super) struct Endpoint<E> {
 
 impl<E> Endpoint<E> {
     pub(super) fn new(executor: E, options: GraphqlOptions) -> Self {
-        let documents = Arc::new(Documents::new(options.types.clone(), options.shared));
+        let documents = Arc::new(Documents::new(&options));
         Self { executor, options: Arc::new(options), documents, fan_out: Arc::default() }
     }
 }
@@ -63,9 +67,15 @@ async fn serve<E: Executor>(State(endpoint): State<Endpoint<E>>, request: Reques
         Method::PUT => return Rejection::SingleConnectionMode.into_response(MediaType::Json),
         method => return Rejection::MethodNotAllowed(method).into_response(MediaType::Json),
     }
+    let caller = match callers::caller(&parts.extensions) {
+        Ok(caller) => caller,
+        Err(unknown) => return refusal(&unknown),
+    };
     let accept = Accept::of(&parts.headers);
     let media_type = accept.for_refusal();
-    answer(&endpoint, parts, body, &accept).await.unwrap_or_else(|rejection| rejection.into_response(media_type))
+    answer(&endpoint, parts, body, &accept, caller)
+        .await
+        .unwrap_or_else(|rejection| rejection.into_response(media_type))
 }
 
 async fn answer<E: Executor>(
@@ -73,13 +83,14 @@ async fn answer<E: Executor>(
     parts: Parts,
     body: Body,
     accept: &Accept,
+    caller: Caller,
 ) -> Result<Response, Rejection> {
     let any_form = accept.best_of(Form::ALL).ok_or(Rejection::NotAcceptable)?;
     let mut request = match parts.method {
         Method::GET => request::from_uri(&parts.uri)?,
         _ => request::from_body(&parts.headers, body, endpoint.options.max_body_bytes).await?,
     };
-    let inspected = endpoint.documents.inspect(&mut request);
+    let inspected = endpoint.documents.inspect(&mut request, &caller);
     let form = match inspected.as_ref().map(|Inspected { kind, .. }| *kind) {
         Ok(OperationType::Mutation) if parts.method == Method::GET => return Err(Rejection::MutationByGet),
         Ok(OperationType::Query | OperationType::Mutation) => {
@@ -92,8 +103,10 @@ async fn answer<E: Executor>(
     };
     let media_type = match form {
         Form::Document(media_type) => media_type,
-        Form::EventStream => return Ok(streaming::event_stream(endpoint.clone(), &parts.headers, request, inspected)),
-        Form::Multipart => return Ok(streaming::multipart(endpoint.clone(), request, inspected)),
+        Form::EventStream => {
+            return Ok(streaming::event_stream(endpoint.clone(), &parts.headers, request, caller, inspected));
+        }
+        Form::Multipart => return Ok(streaming::multipart(endpoint.clone(), request, caller, inspected)),
     };
     Ok(match inspected.and_then(Inspected::runnable) {
         Err(error) => Answer::failed(error).into_response(media_type),

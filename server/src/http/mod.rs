@@ -11,6 +11,7 @@
 //! [graphql-transport-ws]: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 mod accept;
+mod callers;
 mod completion;
 mod compression;
 mod conditional;
@@ -23,13 +24,16 @@ mod feed;
 mod graphql;
 mod health;
 mod options;
+mod origins;
 mod pages;
+mod persisted;
 mod refusal;
 mod rejection;
 mod rejections_csv;
 mod request;
 mod response;
 mod results;
+mod size;
 mod streaming;
 #[cfg(test)]
 mod toy;
@@ -38,14 +42,17 @@ mod websocket;
 
 pub use completion::Types;
 pub(crate) use completion::{is_added, stands_alone};
-pub use connections::{Connections, raise_limit};
+pub use connections::{Connections, Peer, raise_limit};
 pub use dashboard::dashboard_routes;
 pub use feed::{EventId, Feed, Part};
 pub use graphql::graphql_routes;
 pub use health::health_routes;
-pub use options::{FieldTable, GraphqlOptions, Shared};
+pub use options::{FieldTable, GraphqlOptions, Rights, Shared};
+pub use origins::{Origins, guarded};
 pub use pages::page_routes;
+pub use persisted::PersistedDocuments;
 pub use refusal::refusal;
 pub use rejections_csv::rejections_csv_routes;
+pub use size::Limits;
 pub use uploads::upload_routes;
 pub use websocket::ConnectionPayload;

@@ -2,13 +2,17 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use async_graphql::Request;
+use async_graphql::{Request, parser::types::OperationType};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Types;
+use super::{Limits, PersistedDocuments, Types};
+use crate::access::{Access, Right};
 
 /// Object types, each with the names of some of its fields; `*` stands for all of them.
 pub type FieldTable = &'static [(&'static str, &'static [&'static str])];
+
+/// The right that a field of a root takes.
+pub type Rights = fn(OperationType, &str) -> Right;
 
 /// Subscriptions whose watchers share what comes from now on. Their resolvers give the parts that [`Feed`](super::Feed) asks for, and depend on
 /// nothing but their arguments.
@@ -23,6 +27,14 @@ pub struct Shared {
 /// Settings of the endpoint that [`graphql_routes`](super::graphql_routes) builds. [`Default`] is meant for production.
 #[derive(Clone)]
 pub struct GraphqlOptions {
+    /// Who may call, and how often. Default: everybody, as often as they like.
+    pub access: Access,
+    /// What it takes to select the fields of the roots. Default: the least.
+    pub rights: Rights,
+    /// The largest document that is looked at.
+    pub limits: Limits,
+    /// Documents that are known by their hash. Default: those that clients have told.
+    pub persisted: Arc<PersistedDocuments>,
     /// The largest body of a POST request, in bytes; a larger one is answered with 413. Default: 1 MiB.
     pub max_body_bytes: usize,
     /// How long a WebSocket may stay open without `connection_init` before it is closed with 4408. Default: 10 s.
@@ -64,6 +76,10 @@ pub struct GraphqlOptions {
 impl Default for GraphqlOptions {
     fn default() -> Self {
         Self {
+            access: Access::open(),
+            rights: |_, _| Right::Read,
+            limits: Limits::default(),
+            persisted: Arc::default(),
             max_body_bytes: 1024 * 1024,
             connection_init_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),

@@ -3,12 +3,10 @@
 //! The folder is what Vite builds. Names under `assets/` carry a hash of their content, so browsers may keep them for ever; the pages
 //! that name them are asked for anew each time, so a new build is seen at once.
 
-use std::path::PathBuf;
-
 use axum::{
     Router,
     http::{
-        HeaderName, HeaderValue,
+        HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::map_response,
@@ -18,7 +16,7 @@ use axum::{
 use tower_http::services::{ServeDir, ServeFile};
 
 use super::compression::compression;
-use crate::config::BaseMap;
+use crate::{ServerConfig, config::BaseMap};
 
 /// Where the dashboard is: it makes its pages by itself.
 const APP_PATHS: [&str; 3] = ["/", "/loads", "/loads/{id}"];
@@ -57,10 +55,10 @@ The pages were not built: that needs Node.js, and then `make web`.
 /// Serves the web app from `web_dir`, or a short text that says how to build it if the folder is not given or has no `index.html`.
 ///
 /// With a folder the router has a fallback (any other file in it, such as `favicon.svg`), so it can be merged only with routers that
-/// have none.
-pub fn page_routes(web_dir: Option<PathBuf>, base_map: Option<&BaseMap>) -> Router {
-    let pages = match web_dir.filter(|dir| dir.join("index.html").is_file()) {
-        Some(dir) => built(&dir, app_policy(base_map)),
+/// have none. GraphiQL is left out where the schema cannot be asked for.
+pub fn page_routes(server: &ServerConfig) -> Router {
+    let pages = match server.web_dir.as_ref().filter(|dir| dir.join("index.html").is_file()) {
+        Some(dir) => built(dir, app_policy(server.dashboard.base_map.as_ref()), server.documents.introspection),
         None => not_built(),
     };
     pages
@@ -69,7 +67,7 @@ pub fn page_routes(web_dir: Option<PathBuf>, base_map: Option<&BaseMap>) -> Rout
         .layer(map_response(|response| async { with_header(response, REFERRER_POLICY, "same-origin") }))
 }
 
-fn built(dir: &std::path::Path, app_policy: HeaderValue) -> Router {
+fn built(dir: &std::path::Path, app_policy: HeaderValue, has_graphiql: bool) -> Router {
     let assets = Router::new()
         .fallback_service(ServeDir::new(dir.join("assets")))
         // Not on a 404: a page from a newer build may ask an older server for a file that it will have soon.
@@ -78,9 +76,12 @@ fn built(dir: &std::path::Path, app_policy: HeaderValue) -> Router {
             if found { with_header(response, CACHE_CONTROL, "public, max-age=31536000, immutable") } else { response }
         }));
     let graphiql = ServeFile::new(dir.join("graphiql.html"));
-    let graphiql = Router::new()
-        .route_service("/graphiql", graphiql.clone())
-        .route_service("/graphiql.html", graphiql)
+    let not_found = || async { StatusCode::NOT_FOUND };
+    let graphiql = match has_graphiql {
+        true => Router::new().route_service("/graphiql", graphiql.clone()).route_service("/graphiql.html", graphiql),
+        false => Router::new().route("/graphiql", get(not_found)).route("/graphiql.html", get(not_found)),
+    };
+    let graphiql = graphiql
         .layer(map_response(|response| async { with_header(response, CONTENT_SECURITY_POLICY, GRAPHIQL_POLICY) }));
     let index = ServeFile::new(dir.join("index.html"));
     let app = APP_PATHS.iter().fold(Router::new(), |app, path| app.route_service(path, index.clone()));
@@ -106,10 +107,14 @@ fn with_header(mut response: Response, name: HeaderName, value: &'static str) ->
 
 #[cfg(test)]
 mod tests {
-    use axum::http::StatusCode;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::http::toy::get;
+
+    fn server(web_dir: Option<PathBuf>) -> ServerConfig {
+        ServerConfig { web_dir, ..ServerConfig::at("127.0.0.1:0".parse().unwrap()) }
+    }
 
     fn app() -> (tempfile::TempDir, Router) {
         let dir = tempfile::tempdir().unwrap();
@@ -125,7 +130,7 @@ mod tests {
         ] {
             std::fs::write(dist.join(name), text).unwrap();
         }
-        (dir, page_routes(Some(dist), None))
+        (dir, page_routes(&server(Some(dist))))
     }
 
     #[tokio::test]
@@ -173,7 +178,9 @@ mod tests {
     async fn the_origin_of_a_base_map_is_allowed_for_the_dashboard_alone() {
         let (dir, _) = app();
         let map = BaseMap::parse("https://tiles.example.org:8443/{z}/{x}/{y}.png?key=1", None).unwrap();
-        let app = page_routes(Some(dir.path().join("dist")), Some(&map));
+        let mut server = server(Some(dir.path().join("dist")));
+        server.dashboard.base_map = Some(map);
+        let app = page_routes(&server);
         let policy = async |path: &str| {
             let (_, headers, _) = get(app.clone(), path).await;
             headers[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
@@ -186,6 +193,16 @@ mod tests {
             assert_eq!(named, [images, format!("connect-src 'self' {origin}")], "{path}");
         }
         assert!(!policy("/graphiql").await.contains("example"));
+    }
+
+    #[tokio::test]
+    async fn where_the_schema_cannot_be_asked_for_there_is_no_graphiql() {
+        let (dir, _) = app();
+        let mut server = server(Some(dir.path().join("dist")));
+        server.documents.introspection = false;
+        for path in ["/graphiql", "/graphiql.html"] {
+            assert_eq!(get(page_routes(&server), path).await.0, StatusCode::NOT_FOUND, "{path}");
+        }
     }
 
     #[tokio::test]
@@ -226,7 +243,7 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         for web_dir in [None, Some(empty.path().to_owned())] {
             for path in ["/", "/loads/42", "/graphiql"] {
-                let (status, headers, body) = get(page_routes(web_dir.clone(), None), path).await;
+                let (status, headers, body) = get(page_routes(&server(web_dir.clone())), path).await;
                 assert_eq!((status, body.as_str()), (StatusCode::OK, NOT_BUILT));
                 assert_eq!(headers[CONTENT_TYPE], "text/plain; charset=utf-8");
                 assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");

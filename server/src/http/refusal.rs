@@ -5,7 +5,7 @@ use axum::{
     Json,
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, RETRY_AFTER},
+        header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -25,18 +25,27 @@ pub fn refusal(error: &ActionError) -> Response {
 pub(super) fn refusal_as(status: StatusCode, error: &ActionError) -> Response {
     let body = json!({ "errors": [{ "message": error.message, "extensions": { "code": error.code.name() } }] });
     let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => drop(response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS)),
+        StatusCode::TOO_MANY_REQUESTS => {
+            drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")))
+        }
+        StatusCode::UNAUTHORIZED => {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"paystats\""));
+        }
+        _ => {}
     }
     response
 }
 
-fn status(code: ErrorCode) -> StatusCode {
+pub(super) fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::BadUserInput => StatusCode::BAD_REQUEST,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -87,7 +87,12 @@ impl Rejection {
     }
 
     pub(super) fn into_response(self, media_type: MediaType) -> Response {
-        let error = with_code(ServerError::new(self.to_string(), None), Code::BadUserInput);
+        let code = match self {
+            Self::BodyTooLarge { .. } => Code::BodyTooLarge,
+            Self::Batch => Code::BatchRefused,
+            _ => Code::BadUserInput,
+        };
+        let error = with_code(ServerError::new(self.to_string(), None), code);
         let mut response = (self.status(), Answer::failed(error).into_response(media_type)).into_response();
         if let Some(methods) = self.allowed_methods() {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));

@@ -7,7 +7,11 @@ use axum::{
     Router,
     body::Body,
     extract::{Path, rejection::PathRejection},
-    http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    http::{
+        header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+        request::Parts,
+    },
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -19,8 +23,11 @@ use futures_util::{
 use paystats_core::load::Rejection;
 use tracing::warn;
 
-use super::{compression::compression, refusal};
-use crate::actions::{ActionError, Deadline, RejectedRows};
+use super::{callers, compression::compression, refusal};
+use crate::{
+    access::{Access, Right},
+    actions::{ActionError, Deadline, RejectedRows},
+};
 
 mod table;
 
@@ -30,19 +37,24 @@ use table::Table;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Serves the refused rows that `find` resolves to, for what stands as `{id}` in the path. Each row may take as long as `deadline` says.
-pub fn rejections_csv_routes<F, Fut>(deadline: Deadline, find: F) -> Router
+pub fn rejections_csv_routes<F, Fut>(deadline: Deadline, access: &Access, find: F) -> Router
 where
     F: Fn(String) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<RejectedRows, ActionError>> + Send,
 {
-    let answer = async move |id: Result<Path<String>, PathRejection>| match id {
-        Ok(Path(id)) => match find(id).await {
+    let answer = async move |id: Result<Path<String>, PathRejection>, head: Parts| {
+        let found = async {
+            callers::permitted(&head.extensions, Right::Read)?;
+            let Path(id) = id.map_err(|_| ActionError::bad_input("the id of the load is not UTF-8 text"))?;
+            find(id).await
+        };
+        match found.await {
             Ok(rejected) => file(rejected, deadline),
             Err(error) => refusal(&error),
-        },
-        Err(_) => refusal(&ActionError::bad_input("the id of the load is not UTF-8 text")),
+        }
     };
-    Router::new().route("/loads/{id}/rejections.csv", get(answer)).layer(compression())
+    let identify = from_fn_with_state(access.clone(), callers::identify);
+    Router::new().route("/loads/{id}/rejections.csv", get(answer)).layer(compression()).layer(identify)
 }
 
 fn file(rejected: RejectedRows, deadline: Deadline) -> Response {

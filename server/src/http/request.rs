@@ -1,6 +1,6 @@
 //! Reads a GraphQL request out of a URL, a body, or the payload of a WebSocket message.
 //!
-//! The three carry the same four parameters; a request leaves here only with a `query`, and with parameters of the right types.
+//! The three carry the same four parameters; a request leaves here only with a `query` or the hash of one, and with parameters of the right types.
 
 use async_graphql::{Extensions, Request, Variables};
 use axum::{
@@ -56,8 +56,11 @@ pub(super) fn from_json(value: Value) -> Result<Request, Rejection> {
 
 /// `null` is as good as absent, and names that the specification keeps for later are ignored.
 fn from_parameters(mut parameters: Map<String, Value>) -> Result<Request, Rejection> {
+    let is_named = parameters.get("extensions").is_some_and(|extensions| extensions.get("persistedQuery").is_some());
     let query = match parameters.remove("query") {
         Some(Value::String(query)) => query,
+        // The document is named by its hash.
+        None | Some(Value::Null) if is_named => String::new(),
         None | Some(Value::Null) => return Err(Rejection::MissingQuery),
         Some(_) => return Err(Rejection::WrongType { parameter: "query", expected: "a string" }),
     };

@@ -26,7 +26,27 @@ pub(super) enum Code {
     ParseFailed,
     /// The document does not fit the schema.
     ValidationFailed,
-    /// One socket asks for too much at once.
+    /// The body of the request is too large.
+    BodyTooLarge,
+    /// Several requests come as one.
+    BatchRefused,
+    /// Nobody knows who asks.
+    Unauthenticated,
+    /// The document has too many words, signs or selections.
+    DocumentTooLarge,
+    /// The document nests too deep.
+    DocumentTooDeep,
+    /// The document renames too many fields.
+    TooManyAliases,
+    /// The document has too many directives.
+    TooManyDirectives,
+    /// Executing the document could cost too much.
+    TooComplex,
+    /// The hash of a document names none that is known.
+    PersistedQueryNotFound,
+    /// Only registered documents are answered, and this is none.
+    DocumentNotRegistered,
+    /// Somebody asks for too much at once.
     RateLimited,
     /// The server stops.
     Unavailable,
@@ -40,6 +60,16 @@ impl Code {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BodyTooLarge => "BODY_TOO_LARGE",
+            Self::BatchRefused => "BATCH_REFUSED",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::DocumentTooLarge => "DOCUMENT_TOO_LARGE",
+            Self::DocumentTooDeep => "DOCUMENT_TOO_DEEP",
+            Self::TooManyAliases => "TOO_MANY_ALIASES",
+            Self::TooManyDirectives => "TOO_MANY_DIRECTIVES",
+            Self::TooComplex => "TOO_COMPLEX",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::DocumentNotRegistered => "DOCUMENT_NOT_REGISTERED",
             Self::RateLimited => "RATE_LIMITED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
@@ -55,6 +85,9 @@ pub(super) fn with_code(mut error: ServerError, code: Code) -> ServerError {
     }
     error
 }
+
+/// What async-graphql says of a document whose fields could cost too much together.
+const TOO_COMPLEX: &str = "Query is too complex.";
 
 /// Whether async-graphql refused a value. Its errors have no kind, only a text.
 fn is_wrong_value(error: &ServerError) -> bool {
@@ -98,6 +131,7 @@ impl Answer {
             .into_iter()
             .map(|error| match is_wrong_value(&error) {
                 true => with_code(error, Code::BadUserInput),
+                false if is_request_error && error.message == TOO_COMPLEX => with_code(error, Code::TooComplex),
                 false if is_request_error => with_code(error, Code::ValidationFailed),
                 false => error,
             })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Data, Executor, Request, ServerError};
+use async_graphql::{Data, Executor, Request, ServerError, parser::types::OperationType};
 use axum::body::Bytes;
 use futures_util::{
     FutureExt, Stream, StreamExt,
@@ -17,6 +17,8 @@ use super::{
     graphql::Endpoint,
     response::{Answer, Code, or_internal_error, with_code},
 };
+
+use crate::access::{Caller, TooMuch};
 
 /// One result.
 #[derive(Clone, Debug)]
@@ -49,11 +51,21 @@ impl Outcome {
 pub(super) fn results<E: Executor>(
     endpoint: Endpoint<E>,
     request: Request,
+    caller: &Caller,
     session: Option<Arc<Data>>,
     inspected: Result<Inspected, ServerError>,
     last_seen: Option<u64>,
 ) -> BoxStream<'static, Outcome> {
-    match inspected.and_then(Inspected::runnable) {
+    let is_watching = |kind| match kind {
+        OperationType::Subscription => endpoint.options.access.watching(caller).map(Some).map_err(too_much),
+        OperationType::Query | OperationType::Mutation => Ok(None),
+    };
+    let watching = inspected.as_ref().map_or(Ok(None), |inspected| is_watching(inspected.kind));
+    let (inspected, watching) = match watching {
+        Ok(watching) => (inspected, watching),
+        Err(error) => (Err(error), None),
+    };
+    let results = match inspected.and_then(Inspected::runnable) {
         Err(error) => stream::iter([Outcome::new(&Answer::failed(error), EventId::default())]).boxed(),
         Ok(Runnable { completion, shared_by: Some(question) }) => {
             let run = Run { endpoint, session, completion: Arc::new(completion) };
@@ -64,7 +76,15 @@ pub(super) fn results<E: Executor>(
             let run = Run { endpoint, session, completion: Arc::new(completion) };
             run.execution(request, Feed::new(Part::Whole, last_seen))
         }
+    };
+    match watching {
+        Some(watching) => results.inspect(move |_| _ = &watching).boxed(),
+        None => results,
     }
+}
+
+fn too_much(too_much: TooMuch) -> ServerError {
+    with_code(ServerError::new(too_much.to_string(), None), Code::RateLimited)
 }
 
 /// What executions of one operation have in common.

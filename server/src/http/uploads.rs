@@ -14,9 +14,11 @@ use axum::{
     body::{Body, BodyDataStream},
     extract::{Path, Request, State, rejection::PathRejection},
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, EXPECT, IF_NONE_MATCH, RETRY_AFTER},
+        request::Parts,
     },
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::put,
 };
@@ -26,8 +28,14 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use tracing::{info, warn};
 
-use super::refusal::{RETRY_AFTER_SECONDS, refusal_as};
-use crate::actions::{ActionError, Uploads};
+use super::{
+    callers,
+    refusal::{self, RETRY_AFTER_SECONDS, refusal_as},
+};
+use crate::{
+    access::{Access, Caller, Right},
+    actions::{ActionError, Uploads},
+};
 
 /// How long a client may send nothing in the middle of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,13 +49,14 @@ const UPLOAD_ID: HeaderName = HeaderName::from_static("upload-id");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
 /// Serves the writing side of the data lake.
-pub fn upload_routes(uploads: Uploads) -> Router {
-    patient_routes(uploads, PATIENCE)
+pub fn upload_routes(uploads: Uploads, access: &Access) -> Router {
+    patient_routes(uploads, access, PATIENCE)
 }
 
-fn patient_routes(uploads: Uploads, patience: Duration) -> Router {
+fn patient_routes(uploads: Uploads, access: &Access, patience: Duration) -> Router {
     let methods = put(store).head(offset).delete(give_up);
-    Router::new().route("/datalake/{*path}", methods).with_state((uploads, patience))
+    let identify = from_fn_with_state(access.clone(), callers::identify);
+    Router::new().route("/datalake/{*path}", methods).layer(identify).with_state((uploads, patience))
 }
 
 type Served = State<(Uploads, Duration)>;
@@ -56,7 +65,15 @@ type FilePath = Result<Path<String>, PathRejection>;
 async fn store(State((uploads, patience)): Served, path: FilePath, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let mut body = Incoming::new(&head.headers, body);
-    match receive(&uploads, patience, path, &head.headers, &mut body).await {
+    let received = async {
+        let caller = permitted(&head.extensions)?;
+        let uploaded = receive(&uploads, patience, path, &head.headers, &mut body).await?;
+        if let Uploaded::File { object, .. } = &uploaded {
+            info!(source = object.path, caller = caller.name(), "a file was uploaded");
+        }
+        Ok::<_, Refused>(uploaded)
+    };
+    match received.await {
         Ok(Uploaded::Piece { offset }) => (StatusCode::ACCEPTED, with_offset(offset)).into_response(),
         Ok(Uploaded::File { object, is_new }) => {
             let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -69,9 +86,10 @@ async fn store(State((uploads, patience)): Served, path: FilePath, request: Requ
     }
 }
 
-async fn offset(State((uploads, _)): Served, path: FilePath, headers: HeaderMap) -> Response {
+async fn offset(State((uploads, _)): Served, path: FilePath, head: Parts) -> Response {
     let asked = async {
-        let (path, id) = named(&uploads, path, &headers)?;
+        permitted(&head.extensions)?;
+        let (path, id) = named(&uploads, path, &head.headers)?;
         Ok::<_, Refused>(uploads.offset(&path, &id).await?)
     };
     match asked.await {
@@ -84,15 +102,24 @@ async fn offset(State((uploads, _)): Served, path: FilePath, headers: HeaderMap)
     }
 }
 
-async fn give_up(State((uploads, _)): Served, path: FilePath, headers: HeaderMap) -> Response {
+async fn give_up(State((uploads, _)): Served, path: FilePath, head: Parts) -> Response {
     let asked = async {
-        let (path, id) = named(&uploads, path, &headers)?;
+        permitted(&head.extensions)?;
+        let (path, id) = named(&uploads, path, &head.headers)?;
         Ok::<_, Refused>(uploads.give_up(&path, &id).await?)
     };
     match asked.await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refused) => refused.into_response(),
     }
+}
+
+/// Who sends the request, if they may upload.
+fn permitted(extensions: &Extensions) -> Result<Caller, Refused> {
+    callers::permitted(extensions, Right::Load).map_err(|refused| {
+        let status = refusal::status(refused.code);
+        Refused::new(status, refused, None)
+    })
 }
 
 /// Reads a body into the data lake.

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Error, Result};
 use clap::Args;
+use paystats_core::config::secret;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{
     self,
@@ -45,7 +46,8 @@ fn client_of(url: &str) -> Result<Client, String> {
     if authority.port_u16().is_none() && authority.as_str() != authority.host() {
         return Err("after the scheme comes HOST or HOST:PORT".to_owned());
     }
-    Client::new(&url).map_err(|error| format!("{error:#}"))
+    let key = secret("PAYSTATS_API_KEY").map_err(|error| error.to_string())?;
+    Ok(Client::new(&url).map_err(|error| format!("{error:#}"))?.with_key(key))
 }
 
 /// The error with what it means for the person who asked, where the connection is what failed.

@@ -22,6 +22,8 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
+use paystats_server::access::NewKey;
+
 use self::{
     cancel::Cancel, generate::Generate, load::Load, loads::Loads, rejections::Rejections, retry::Retry, undo::Undo,
     verify::Verify,
@@ -68,6 +70,7 @@ enum Command {
     ///
     /// Exits with 0 if all are right or, with --repair, were mended; with 1 if some are wrong.
     Verify(Verify),
+    ApiKey(NewKey),
     /// Write made-up files to load: postal_codes.csv and paystats.csv
     Generate(Generate),
     /// Do something with the engines alone, mongod and nats-server
@@ -99,6 +102,7 @@ impl Cli {
             Command::Loads(loads) => loads.run().await.map_err(api::explained),
             Command::Rejections(rejections) => rejections.run().await.map_err(api::explained),
             Command::Verify(verify) => verify.run().await,
+            Command::ApiKey(new) => new.execute().map(|()| ExitCode::SUCCESS),
             Command::Generate(generate) => generate.run(),
             Command::Engines(EnginesCommand::Exec { command }) => engines_exec::exec(&command).await,
         }

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use paystats_core::{
-    config::{BusConfig, Config, DatalakeConfig, Secret, StoreConfig},
+    config::{BusConfig, Config, DatalakeConfig, Secret, StoreConfig, secret},
     datalake::DatalakeRoot,
 };
 use paystats_loader::LoaderConfig;
@@ -251,7 +251,7 @@ impl Addresses {
                 "it is written into a data lake that is a folder, and this one is not; PAYSTATS_DEMO=off keeps quiet about it"
             );
         };
-        let client = Client::new(&format!("ws://{}/graphql", self.server))?;
+        let client = Client::new(&format!("ws://{}/graphql", self.server))?.with_key(secret("PAYSTATS_API_KEY")?);
         demo::fill_empty_store(&client, datalake).await
     }
 }

@@ -10,9 +10,12 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::*;
-use crate::http::{
-    document::Documents,
-    options::{FieldTable, Shared},
+use crate::{
+    access::Caller,
+    http::{
+        document::Documents,
+        options::{FieldTable, GraphqlOptions},
+    },
 };
 
 /// How many fields have been resolved: a field with a turn waits until so many others have.
@@ -183,7 +186,7 @@ type ToySchema = Schema<Query, Mutation, Subscriptions>;
 async fn all(schema: &ToySchema, types: Arc<Types>, query: &str, variables: serde_json::Value) -> Vec<Response> {
     let mut request =
         Request::new(query).variables(Variables::from_json(variables)).data(Resolved(watch::Sender::new(0)));
-    let inspected = Documents::new(types, Shared::default()).inspect(&mut request).unwrap();
+    let inspected = documents(types).inspect(&mut request, &Caller::anybody(None)).unwrap();
     let completed = |mut executed| {
         inspected.completion.complete(&mut executed);
         executed
@@ -496,7 +499,11 @@ fn is_within(query: &str, variables: serde_json::Value) -> bool {
     let schema = Schema::build(Query, Mutation, Subscriptions).finish();
     let types = Arc::new(Types::from_sdl(&schema.sdl()).unwrap());
     let mut request = Request::new(query).variables(Variables::from_json(variables));
-    Documents::new(types, Shared::default()).inspect(&mut request).unwrap().completion.selects_only(TABLE)
+    documents(types).inspect(&mut request, &Caller::anybody(None)).unwrap().completion.selects_only(TABLE)
+}
+
+fn documents(types: Arc<Types>) -> Documents {
+    Documents::new(&GraphqlOptions { types, ..Default::default() })
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub struct Types {
 
 /// An object, interface or union type.
 #[derive(Debug, Default)]
-pub(super) struct Composite {
+pub(in crate::http) struct Composite {
     pub(super) name: String,
     /// The types that a fragment on an object of this type may name: the type itself, its interfaces and the unions that it is in. Empty
     /// for interfaces and unions, because every object is more than that.
@@ -93,8 +93,13 @@ impl Types {
         }
     }
 
+    /// The names of the fields at the root of an operation.
+    pub fn root_fields(&self, kind: OperationType) -> impl Iterator<Item = &str> {
+        self.root(kind).into_iter().flat_map(|root| root.fields.keys().map(Name::as_str))
+    }
+
     /// The type at the root of an operation.
-    pub(super) fn root(&self, kind: OperationType) -> Option<&Composite> {
+    pub(in crate::http) fn root(&self, kind: OperationType) -> Option<&Composite> {
         let name = match kind {
             OperationType::Query => &self.query,
             OperationType::Mutation => &self.mutation,
@@ -116,7 +121,7 @@ impl Composite {
     }
 
     /// What a field returns; `None` for the fields that every type has, such as `__typename`.
-    pub(super) fn field(&self, name: &str) -> Option<&Type> {
+    pub(in crate::http) fn field(&self, name: &str) -> Option<&Type> {
         self.fields.get(name)
     }
 }

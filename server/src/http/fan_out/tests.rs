@@ -5,11 +5,14 @@ use futures_util::{FutureExt, StreamExt, future::join_all, stream::BoxStream};
 use serde_json::json;
 
 use super::*;
-use crate::http::{
-    GraphqlOptions,
-    graphql::Endpoint,
-    results::results,
-    toy::{self, SHARED, Toy, ToySchema},
+use crate::{
+    access::Caller,
+    http::{
+        GraphqlOptions,
+        graphql::Endpoint,
+        results::results,
+        toy::{self, SHARED, Toy, ToySchema},
+    },
 };
 
 struct Server {
@@ -33,8 +36,9 @@ impl Server {
     }
 
     fn watch_with(&self, mut request: Request, last_seen: Option<u64>) -> Watch {
-        let inspected = self.endpoint.documents.inspect(&mut request);
-        Watch(results(self.endpoint.clone(), request, None, inspected, last_seen))
+        let caller = Caller::anybody(None);
+        let inspected = self.endpoint.documents.inspect(&mut request, &caller);
+        Watch(results(self.endpoint.clone(), request, &caller, None, inspected, last_seen))
     }
 
     /// One that was told the state.

@@ -48,7 +48,7 @@ fn row(line: u64, fields: &[&str]) -> Result<Rejection, ActionError> {
 
 /// A router whose load 42 has these rows, under the columns `amount` and `note`.
 fn app(state: LoadState, rows: Vec<Result<Rejection, ActionError>>) -> Router {
-    rejections_csv_routes(DEADLINE, move |id| {
+    rejections_csv_routes(DEADLINE, &Access::open(), move |id| {
         let rows = rows.clone();
         async move {
             match id.as_str() {
@@ -120,7 +120,7 @@ async fn a_file_that_cannot_be_read_to_its_end_ends_in_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_cuts_the_file_off() {
-    let app = rejections_csv_routes(DEADLINE, async |_| {
+    let app = rejections_csv_routes(DEADLINE, &Access::open(), async |_| {
         let rows = stream::iter([row(2, &["x"])]).chain(stream::pending()).boxed();
         Ok(RejectedRows { load: load(LoadState::Succeeded), columns: vec![], rows })
     });

@@ -21,7 +21,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{
-    Stream, StreamExt,
+    FutureExt, Stream, StreamExt,
+    future::BoxFuture,
     stream::{self, BoxStream},
 };
 use tokio::time::sleep;
@@ -32,6 +33,8 @@ use super::{
     graphql::Endpoint,
     results::{Outcome, results},
 };
+
+use crate::access::Caller;
 
 pub(super) use {multipart::multipart, sse::event_stream};
 
@@ -47,6 +50,8 @@ enum Told {
     Complete,
     /// There may be more results, and another server has them.
     GoingAway,
+    /// The caller's key or token is no longer good for more.
+    Void,
 }
 
 /// An operation whose results are told.
@@ -54,6 +59,7 @@ struct Telling {
     results: BoxStream<'static, Outcome>,
     heartbeat: Duration,
     shutdown: CancellationToken,
+    void: BoxFuture<'static, ()>,
 }
 
 impl Telling {
@@ -61,6 +67,7 @@ impl Telling {
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Told::GoingAway,
+            () = &mut self.void => Told::Void,
             result = self.results.next() => match result {
                 Some(outcome) => Told::Result(outcome),
                 None => Told::Complete,
@@ -75,6 +82,7 @@ impl Telling {
 fn tell<E: Executor>(
     endpoint: Endpoint<E>,
     request: Request,
+    caller: Caller,
     inspected: Result<Inspected, ServerError>,
     last_seen: Option<u64>,
 ) -> impl Stream<Item = Told> {
@@ -84,8 +92,10 @@ fn tell<E: Executor>(
         _ => CancellationToken::new(),
     };
     let heartbeat = endpoint.options.heartbeat;
-    let results = results(endpoint, request, None, inspected, last_seen);
-    let telling = Telling { results, heartbeat, shutdown };
+    let access = endpoint.options.access.clone();
+    let results = results(endpoint, request, &caller, None, inspected, last_seen);
+    let void = async move { access.until_void(&caller).await }.boxed();
+    let telling = Telling { results, heartbeat, shutdown, void };
     let rest = stream::unfold(Some(telling), |telling| async {
         let mut telling = telling?;
         let told = telling.next().await;

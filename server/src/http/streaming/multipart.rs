@@ -16,6 +16,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{Told, response, tell};
+use crate::access::{Caller, Unknown};
 use crate::http::{
     document::Inspected,
     graphql::Endpoint,
@@ -32,9 +33,10 @@ const END: &[u8] = b"--\r\n";
 pub(in crate::http) fn multipart<E: Executor>(
     endpoint: Endpoint<E>,
     request: Request,
+    caller: Caller,
     inspected: Result<Inspected, ServerError>,
 ) -> Response {
-    let told = tell(endpoint, request, inspected, None);
+    let told = tell(endpoint, request, caller, inspected, None);
     let parts = stream::iter([Bytes::from_static(DELIMITER)]).chain(told.map(part)).map(Ok::<_, Infallible>);
     response(r#"multipart/mixed;boundary="graphql";subscriptionSpec=1.0"#, Body::from_stream(parts))
 }
@@ -44,10 +46,14 @@ fn part(told: Told) -> Bytes {
         Told::Result(Outcome { line, .. }) => [PART, br#"{"payload":"#, &line, b"}", DELIMITER].concat().into(),
         Told::Beginning | Told::Heartbeat => [PART, b"{}", DELIMITER].concat().into(),
         Told::Complete => Bytes::from_static(END),
-        Told::GoingAway => {
-            let error = ServerError::new("going away: the server stops, please subscribe again", None);
-            let error = json!({ "payload": null, "errors": [with_code(error, Code::Unavailable)] }).to_string();
-            [PART, error.as_bytes(), DELIMITER, END].concat().into()
-        }
+        Told::GoingAway => failure("going away: the server stops, please subscribe again", Code::Unavailable),
+        Told::Void => failure(&Unknown::Expired.to_string(), Code::Unauthenticated),
     }
+}
+
+/// The last part, after which there may be more.
+fn failure(message: &str, code: Code) -> Bytes {
+    let error = with_code(ServerError::new(message, None), code);
+    let error = json!({ "payload": null, "errors": [error] }).to_string();
+    [PART, error.as_bytes(), DELIMITER, END].concat().into()
 }

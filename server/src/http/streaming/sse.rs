@@ -18,24 +18,33 @@ use axum::{
 use futures_util::StreamExt;
 
 use super::{Told, response, tell};
-use crate::http::{document::Inspected, graphql::Endpoint, results::Outcome};
+use crate::{
+    access::Caller,
+    http::{document::Inspected, graphql::Endpoint, results::Outcome},
+};
 
 /// How long an `EventSource` waits before it comes back: short for who watches, and long enough for a server that has many to take back.
 const RETRY: &[u8] = b"retry: 1000\n\n";
 
 /// Why a response ends early.
 #[derive(Debug, thiserror::Error)]
-#[error("going away: the server stops, please reconnect")]
-struct GoingAway;
+enum BrokenOff {
+    #[error("going away: the server stops, please reconnect")]
+    GoingAway,
+    /// Who reconnects is told why by the status.
+    #[error("the API key or token has expired")]
+    Void,
+}
 
 /// Runs the operation and tells its results as events.
 pub(in crate::http) fn event_stream<E: Executor>(
     endpoint: Endpoint<E>,
     headers: &HeaderMap,
     request: Request,
+    caller: Caller,
     inspected: Result<Inspected, ServerError>,
 ) -> Response {
-    let told = tell(endpoint, request, inspected, last_event_id(headers));
+    let told = tell(endpoint, request, caller, inspected, last_event_id(headers));
     response("text/event-stream", Body::from_stream(told.map(event)))
 }
 
@@ -45,7 +54,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<u64> {
     u64::from_str(id.ok()?).ok()
 }
 
-fn event(told: Told) -> Result<Bytes, GoingAway> {
+fn event(told: Told) -> Result<Bytes, BrokenOff> {
     match told {
         Told::Result(Outcome { line, event, .. }) => {
             let id = event.number.map(|number| format!("id: {number}\n")).unwrap_or_default();
@@ -58,6 +67,7 @@ fn event(told: Told) -> Result<Bytes, GoingAway> {
         Told::Heartbeat => Ok(Bytes::from_static(b":\n\n")),
         // Without a line of data, even an empty one, an EventSource would not hear of it.
         Told::Complete => Ok(Bytes::from_static(b"event: complete\ndata:\n\n")),
-        Told::GoingAway => Err(GoingAway),
+        Told::GoingAway => Err(BrokenOff::GoingAway),
+        Told::Void => Err(BrokenOff::Void),
     }
 }

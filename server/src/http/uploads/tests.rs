@@ -16,7 +16,7 @@ struct Lake {
 
 fn lake_of(max_bytes: u64, root: &FsPath) -> Router {
     let uploads = Uploads::new(Datalake::new(&DatalakeConfig::folder(root)), max_bytes);
-    patient_routes(uploads, Duration::from_millis(50))
+    patient_routes(uploads, &Access::open(), Duration::from_millis(50))
 }
 
 fn lake(max_bytes: u64) -> Lake {

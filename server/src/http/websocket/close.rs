@@ -16,6 +16,9 @@ pub(super) enum CloseReason {
     InvalidMessage(#[from] InvalidMessage),
     #[error("Unauthorized: send connection_init first")]
     Unauthorized,
+    /// Clients may come back with another token.
+    #[error("Forbidden: {0}")]
+    Forbidden(String),
     #[error("Subprotocol not acceptable: use graphql-transport-ws")]
     SubprotocolNotAcceptable,
     #[error("Connection initialisation timeout")]
@@ -39,6 +42,7 @@ impl CloseReason {
         match self {
             Self::InvalidMessage(_) => 4400,
             Self::Unauthorized => 4401,
+            Self::Forbidden(_) => 4403,
             Self::SubprotocolNotAcceptable => 4406,
             Self::InitialisationTimeout => 4408,
             Self::SubscriberAlreadyExists(_) => 4409,

@@ -1,9 +1,11 @@
 //! The conversation on one socket: initialisation, the operations that run, pings, and which message breaks the rules.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, net::IpAddr, sync::Arc};
 
 use async_graphql::{Data, Executor, Request, ServerError};
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures_util::{FutureExt, future::BoxFuture};
+use serde_json::{Map, Value};
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
@@ -16,10 +18,14 @@ use super::{
     message::{ClientMessage, InvalidMessage, ServerMessage},
     operation::{Event, Operation},
 };
-use crate::http::{
-    GraphqlOptions,
-    graphql::Endpoint,
-    response::{Code, with_code},
+use crate::{
+    access::{Caller, Unknown},
+    actions::ActionError,
+    http::{
+        GraphqlOptions, callers,
+        graphql::Endpoint,
+        response::{Code, with_code},
+    },
 };
 
 /// How many results wait for a slow client, on the whole connection. Small, because one of them may be megabytes of GeoJSON.
@@ -31,12 +37,23 @@ pub(super) const MAX_OPERATIONS: usize = 256;
 /// The state of one connection. Dropping it stops all its operations.
 pub(super) struct Connection<E> {
     endpoint: Endpoint<E>,
-    /// What `connection_init` brought, once it has come.
-    session: Option<Arc<Data>>,
+    /// Where the client is.
+    address: Option<IpAddr>,
+    /// Who it is by the headers of its request: programs can send them, browsers cannot.
+    by_headers: Result<Caller, ActionError>,
+    /// Who speaks and what `connection_init` brought, once it has come.
+    session: Option<Session>,
     running: HashMap<String, Running>,
     started: u64,
     events_in: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
+}
+
+struct Session {
+    caller: Caller,
+    data: Arc<Data>,
+    /// Comes when the caller must not go on.
+    void: BoxFuture<'static, ()>,
 }
 
 struct Running {
@@ -70,9 +87,9 @@ impl From<axum::Error> for Ended {
 }
 
 impl<E: Executor> Connection<E> {
-    pub(super) fn new(endpoint: Endpoint<E>) -> Self {
+    pub(super) fn new(endpoint: Endpoint<E>, address: Option<IpAddr>, by_headers: Result<Caller, ActionError>) -> Self {
         let (events_in, events) = mpsc::channel(WAITING_EVENTS);
-        Self { endpoint, session: None, running: HashMap::new(), started: 0, events_in, events }
+        Self { endpoint, address, by_headers, session: None, running: HashMap::new(), started: 0, events_in, events }
     }
 
     /// Converses until the peer is gone (`None`) or has to be sent away.
@@ -97,6 +114,9 @@ impl<E: Executor> Connection<E> {
                 biased;
                 () = &mut initialisation, if self.session.is_none() => {
                     return Err(CloseReason::InitialisationTimeout.into());
+                }
+                () = void(&mut self.session) => {
+                    return Err(CloseReason::Forbidden(Unknown::Expired.to_string()).into());
                 }
                 frame = socket.recv() => {
                     unanswered_pings = 0;
@@ -129,9 +149,7 @@ impl<E: Executor> Connection<E> {
                 if self.session.is_some() {
                     return Err(CloseReason::TooManyInitialisationRequests.into());
                 }
-                let mut session = Data::default();
-                session.insert(ConnectionPayload(payload));
-                self.session = Some(Arc::new(session));
+                self.session = Some(self.begin(payload).await?);
                 self.send(&ServerMessage::ConnectionAck, socket).await
             }
             ClientMessage::Ping { payload } => self.send(&ServerMessage::Pong { payload }, socket).await,
@@ -145,8 +163,26 @@ impl<E: Executor> Connection<E> {
         }
     }
 
+    /// Finds out who speaks: by a token in the payload, or else by the headers.
+    async fn begin(&mut self, payload: Option<Map<String, Value>>) -> Result<Session, CloseReason> {
+        let access = self.endpoint.options.access.clone();
+        let caller = match payload.as_ref().and_then(token_in) {
+            Some(token) => callers::known(&access, &token, self.address).await,
+            None => self.by_headers.clone(),
+        };
+        let caller = caller.map_err(|refused| CloseReason::Forbidden(refused.message))?;
+        let mut data = Data::default();
+        data.insert(ConnectionPayload(payload));
+        let void = {
+            let caller = caller.clone();
+            async move { access.until_void(&caller).await }.boxed()
+        };
+        Ok(Session { caller, data: Arc::new(data), void })
+    }
+
     async fn subscribe(&mut self, id: String, request: Request, socket: &mut WebSocket) -> Result<(), Ended> {
-        let session = self.session.clone().ok_or(CloseReason::Unauthorized)?;
+        let Session { caller, data, .. } = self.session.as_ref().ok_or(CloseReason::Unauthorized)?;
+        let (caller, session) = (caller.clone(), data.clone());
         if self.running.contains_key(&id) {
             return Err(CloseReason::SubscriberAlreadyExists(id).into());
         }
@@ -155,9 +191,13 @@ impl<E: Executor> Connection<E> {
             let error = with_code(ServerError::new(message, None), Code::RateLimited);
             return self.send(&ServerMessage::Error { id: &id, payload: &[error] }, socket).await;
         }
+        if let Err(too_much) = self.endpoint.options.access.count_request(&caller) {
+            let error = with_code(ServerError::new(too_much.to_string(), None), Code::RateLimited);
+            return self.send(&ServerMessage::Error { id: &id, payload: &[error] }, socket).await;
+        }
         let number = self.started;
         self.started += 1;
-        let operation = Operation { id: id.clone(), number, request, session };
+        let operation = Operation { id: id.clone(), number, request, caller, session };
         let task = tokio::spawn(operation.run(self.endpoint.clone(), self.events_in.clone()));
         self.running.insert(id, Running { number, _task: AbortOnDropHandle::new(task) });
         Ok(())
@@ -175,14 +215,54 @@ impl<E: Executor> Connection<E> {
         self.send_text(event.text, socket).await
     }
 
-    async fn send(&self, message: &ServerMessage<'_>, socket: &mut WebSocket) -> Result<(), Ended> {
+    async fn send(&mut self, message: &ServerMessage<'_>, socket: &mut WebSocket) -> Result<(), Ended> {
         self.send_text(message.to_text().map_err(axum::Error::new)?, socket).await
     }
 
     /// Waits for a slow client, but not for one that reads nothing at all: nothing else on this socket goes on in the meantime.
-    async fn send_text(&self, text: Utf8Bytes, socket: &mut WebSocket) -> Result<(), Ended> {
+    async fn send_text(&mut self, text: Utf8Bytes, socket: &mut WebSocket) -> Result<(), Ended> {
         let patience = self.endpoint.options.keep_alive * 2;
         let sent = timeout(patience, socket.send(Message::Text(text))).await;
         Ok(sent.map_err(|_| CloseReason::TooSlow)??)
+    }
+}
+
+/// Comes when the session must end; never before there is one.
+async fn void(session: &mut Option<Session>) {
+    match session {
+        Some(session) => (&mut session.void).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The token in the payload of `connection_init`, where clients put it who would send it as a header: `{"Authorization": "Bearer …"}`, or the
+/// same in `headers`.
+fn token_in(payload: &Map<String, Value>) -> Option<String> {
+    let find = |fields: &Map<String, Value>| {
+        let (_, value) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
+        callers::token_of(value.as_str()?).map(str::to_owned)
+    };
+    find(payload).or_else(|| find(payload.get("headers")?.as_object()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_where_clients_put_it() {
+        let found = |payload: Value| token_in(payload.as_object().unwrap());
+        for payload in [
+            json!({ "Authorization": "Bearer abc" }),
+            json!({ "authorization": "bearer abc" }),
+            json!({ "headers": { "Authorization": "Bearer abc" } }),
+        ] {
+            assert_eq!(found(payload).as_deref(), Some("abc"));
+        }
+        for payload in [json!({}), json!({ "authorization": 1 }), json!({ "headers": [] })] {
+            assert_eq!(found(payload), None);
+        }
     }
 }

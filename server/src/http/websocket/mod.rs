@@ -27,8 +27,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::graphql::Endpoint;
+use super::{callers, graphql::Endpoint};
 use close::CloseReason;
 use connection::Connection;
 
@@ -57,6 +58,7 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
+    let (address, caller) = (callers::address(&parts.extensions), callers::caller(&parts.extensions));
     let limit_bytes = endpoint.options.max_message_bytes;
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
@@ -68,8 +70,12 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
     let open = endpoint.options.sockets.token();
     upgrade.on_upgrade(async move |mut socket| {
         let keep_alive = endpoint.options.keep_alive;
-        let reason =
-            if speaks_ours { serve(&mut socket, endpoint).await } else { Some(CloseReason::SubprotocolNotAcceptable) };
+        let reason = match speaks_ours {
+            true => {
+                serve(&mut socket, endpoint.options.shutdown.clone(), Connection::new(endpoint, address, caller)).await
+            }
+            false => Some(CloseReason::SubprotocolNotAcceptable),
+        };
         // Who does not read for a while may read the reason a little later.
         let grace = if let Some(CloseReason::TooSlow) = reason { keep_alive } else { CLOSE_GRACE };
         close(socket, reason, grace).await;
@@ -78,11 +84,14 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
 }
 
 /// Serves the socket until there is a reason to close it; `None` if the peer is gone. All its operations have been told to stop by then.
-async fn serve<E: Executor>(socket: &mut WebSocket, endpoint: Endpoint<E>) -> Option<CloseReason> {
-    let shutdown = endpoint.options.shutdown.clone();
+async fn serve<E: Executor>(
+    socket: &mut WebSocket,
+    shutdown: CancellationToken,
+    connection: Connection<E>,
+) -> Option<CloseReason> {
     tokio::select! {
         () = shutdown.cancelled() => Some(CloseReason::GoingAway),
-        ended = Connection::new(endpoint).run(socket) => ended,
+        ended = connection.run(socket) => ended,
     }
 }
 

@@ -10,10 +10,13 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
 
 use super::message::ServerMessage;
-use crate::http::{
-    graphql::Endpoint,
-    response::{internal_error, or_internal_error},
-    results::results,
+use crate::{
+    access::Caller,
+    http::{
+        graphql::Endpoint,
+        response::{internal_error, or_internal_error},
+        results::results,
+    },
 };
 
 /// A message that an operation wants to be sent.
@@ -33,13 +36,14 @@ pub(super) struct Operation {
     pub(super) id: String,
     pub(super) number: u64,
     pub(super) request: Request,
+    pub(super) caller: Caller,
     pub(super) session: Arc<Data>,
 }
 
 impl Operation {
     /// Runs to the end. While `events` is full the operation is not polled, so it produces nothing that would have to be kept.
     pub(super) async fn run<E: Executor>(self, endpoint: Endpoint<E>, events: Sender<Event>) {
-        let Self { id, number, request, session } = self;
+        let Self { id, number, request, caller, session } = self;
         let emit = async |message: ServerMessage<'_>, is_last: bool| {
             let text = message.to_text().map_err(|error| {
                 tracing::error!(%error, "an answer could not be serialised");
@@ -51,8 +55,8 @@ impl Operation {
         };
         let results = async {
             let mut request = request;
-            let inspected = endpoint.documents.inspect(&mut request);
-            let mut results = results(endpoint, request, Some(session), inspected, None);
+            let inspected = endpoint.documents.inspect(&mut request, &caller);
+            let mut results = results(endpoint, request, &caller, Some(session), inspected, None);
             while let Some(outcome) = results.next().await {
                 if let Some(errors) = outcome.request_errors {
                     return Err(errors.to_vec());
@@ -77,7 +81,13 @@ mod tests {
     use crate::http::{GraphqlOptions, toy};
 
     fn operation(query: &str) -> Operation {
-        Operation { id: "1".to_owned(), number: 0, request: Request::new(query), session: Arc::default() }
+        Operation {
+            id: "1".to_owned(),
+            number: 0,
+            request: Request::new(query),
+            caller: Caller::anybody(None),
+            session: Arc::default(),
+        }
     }
 
     fn endpoint(toy: &toy::Toy) -> Endpoint<toy::ToySchema> {
