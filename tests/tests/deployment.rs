@@ -33,7 +33,9 @@ fn every_variable_that_is_set_is_one_that_the_programs_read() {
 #[test]
 fn every_variable_that_the_programs_require_is_set() {
     let config = read("core/src/config.rs");
-    let required: Vec<_> = config.split("required(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let calls = ["required(\"", "required_secret(\""];
+    let required = calls.iter().flat_map(|call| config.split(call).skip(1)).filter_map(|rest| rest.split('"').next());
+    let required: Vec<_> = required.collect();
     assert!(required.contains(&"PAYSTATS_MONGODB_URI"), "{required:?}");
     let compose = compose();
     for program in PROGRAMS {

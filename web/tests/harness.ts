@@ -140,7 +140,7 @@ async function ask<Data>(url: string, query: string, variables?: Record<string, 
   return data;
 }
 
-function paystatsBin(): string {
+export function paystatsBin(): string {
   const built = ["release", "debug"].map((profile) => join(repositoryRoot, "target", profile, "paystats"));
   const bin = process.env.PAYSTATS_BIN ? resolve(process.env.PAYSTATS_BIN) : built.find((path) => existsSync(path));
   assert.ok(

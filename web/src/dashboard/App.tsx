@@ -2,11 +2,13 @@
 import { lazy, Suspense } from "react";
 import { Link, Route, Switch, useRoute } from "wouter";
 import { useConnection } from "./api/connection";
+import { hasKey, signOut } from "./api/key";
 import { AskPage } from "./ask/AskPage";
 import { LiveProvider } from "./live/Live";
 import { Notes } from "./live/Notes";
 import type { Amounts } from "./live/total";
 import { LOCALES, type Locale, useLocale, useMessages } from "./locale";
+import { useSettings } from "./settings";
 import { Pick } from "./ui/Pick";
 import { ThemeSwitch } from "./ui/ThemeSwitch";
 import { words } from "./words";
@@ -15,6 +17,7 @@ const LoadsPage = lazy(() => import("./load/LoadsPage"));
 
 export function App({ total }: { total: Amounts | undefined }) {
   const say = useMessages(words);
+  const { graphiql } = useSettings();
   const [isLoads] = useRoute("/loads/:number?");
   return (
     <LiveProvider total={total}>
@@ -33,12 +36,19 @@ export function App({ total }: { total: Amounts | undefined }) {
           <Link href="/loads" className={isLoads ? "tab current" : "tab"}>
             {say.loads}
           </Link>
-          <a className="tab" href="/graphiql">
-            GraphiQL
-          </a>
+          {graphiql && (
+            <a className="tab" href="/graphiql">
+              GraphiQL
+            </a>
+          )}
         </nav>
         <Language />
         <ThemeSwitch />
+        {hasKey() && (
+          <button type="button" onClick={signOut}>
+            {say.signOut}
+          </button>
+        )}
       </header>
       <Connection />
       <main id="main" tabIndex={-1}>

@@ -4,8 +4,10 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { client } from "./api/client";
+import { hasKey } from "./api/key";
 import { readTotal } from "./live/total";
 import { LocaleProvider } from "./locale";
+import { SignIn } from "./SignIn";
 import { readSettings, SettingsContext } from "./settings";
 import { applyTheme } from "./ui/theme";
 
@@ -14,14 +16,20 @@ const root = document.getElementById("app");
 if (!root) {
   throw new Error("the page has no #app");
 }
-const [settings, total] = await Promise.all([readSettings(), readTotal(client)]);
+const settings = await readSettings();
+const mustSignIn = settings.asksWho && !hasKey();
+const total = mustSignIn ? undefined : await readTotal(client);
 createRoot(root).render(
   <StrictMode>
     <SettingsContext value={settings}>
       <LocaleProvider>
-        <ApolloProvider client={client}>
-          <App total={total} />
-        </ApolloProvider>
+        {mustSignIn ? (
+          <SignIn />
+        ) : (
+          <ApolloProvider client={client}>
+            <App total={total} />
+          </ApolloProvider>
+        )}
       </LocaleProvider>
     </SettingsContext>
   </StrictMode>,

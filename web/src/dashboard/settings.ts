@@ -6,6 +6,10 @@ export interface Settings {
   currency: string;
   /** Raster tiles (`…/{z}/{x}/{y}.png`) or a MapLibre style below the postal codes; none by default. */
   baseMap: { url: string; attribution: string | null } | null;
+  /** Whether the server asks who calls. */
+  asksWho: boolean;
+  /** Whether there is GraphiQL. */
+  graphiql: boolean;
   upload: {
     /** Largest file in bytes; 0 where nothing can be uploaded. */
     maxBytes: number;
@@ -14,7 +18,13 @@ export interface Settings {
   };
 }
 
-const DEFAULTS: Settings = { currency: "EUR", baseMap: null, upload: { maxBytes: 0, inPieces: false } };
+const DEFAULTS: Settings = {
+  currency: "EUR",
+  baseMap: null,
+  asksWho: false,
+  graphiql: true,
+  upload: { maxBytes: 0, inPieces: false },
+};
 
 /** A server that cannot tell leaves the page usable. */
 export async function readSettings(): Promise<Settings> {

@@ -15,6 +15,12 @@ const en = {
   tryAgain: "Try again",
   notAsked: "This could not be read.",
   table: "Table",
+  key: "API key or token",
+  keyHint: "Whoever runs this server gives you one. It is kept until this tab is closed.",
+  keyIsWrong: "This key is not accepted: it is mistyped, has expired, or was taken back.",
+  notSignedIn: "The server cannot be asked now. Try again in a moment.",
+  signIn: "Sign in",
+  signOut: "Sign out",
   exportAs: (title: string, format: string) => `${title}: save as ${format}`,
 };
 
@@ -34,6 +40,12 @@ const es: typeof en = {
   tryAgain: "Reintentar",
   notAsked: "No se ha podido leer.",
   table: "Tabla",
+  key: "Clave de API o token",
+  keyHint: "Te la da quien administra este servidor. Se guarda hasta que se cierre esta pestaña.",
+  keyIsWrong: "Esta clave no se acepta: está mal escrita, ha caducado o se ha retirado.",
+  notSignedIn: "Ahora no se puede preguntar al servidor. Reinténtalo en un momento.",
+  signIn: "Entrar",
+  signOut: "Salir",
   exportAs: (title, format) => `${title}: guardar como ${format}`,
 };
 

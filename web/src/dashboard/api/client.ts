@@ -9,6 +9,7 @@ import {
 } from "@apollo/client";
 import { OperationTypeNode } from "graphql";
 import { createSocket } from "./connection";
+import { fetchWithKey } from "./key";
 import { ResumingLink } from "./resuming-link";
 
 const origin = location.origin;
@@ -34,7 +35,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new ResumingLink(socket),
-    new HttpLink({ uri: "/graphql" }),
+    new HttpLink({ uri: "/graphql", fetch: fetchWithKey }),
   ),
   cache: new InMemoryCache({
     typePolicies: {

@@ -1,6 +1,7 @@
 /** The WebSocket, and whether it stands. It is opened with the first subscription and comes back by itself for as long as the page is open. */
 import { type Client, createClient } from "graphql-ws";
 import { useSyncExternalStore } from "react";
+import { authorization, hasKey, signOut } from "./key";
 
 export type ConnectionState = "connecting" | "connected" | "lost";
 
@@ -8,6 +9,8 @@ export type ConnectionState = "connecting" | "connected" | "lost";
 const SILENCE_MS = 5_000;
 const PING_MS = 10_000;
 const LONGEST_WAIT_MS = 10_000;
+/** The close code of a server that does not accept the key, or not any more. */
+const KEY_IS_VOID = 4403;
 
 let state: ConnectionState = "connecting";
 const listeners = new Set<() => void>();
@@ -31,6 +34,7 @@ export function createSocket(url: string): Client {
   let current: WebSocket | undefined;
   return createClient({
     url,
+    connectionParams: () => authorization(),
     keepAlive: PING_MS,
     retryAttempts: Number.POSITIVE_INFINITY,
     shouldRetry: () => true,
@@ -40,9 +44,12 @@ export function createSocket(url: string): Client {
         current = socket as WebSocket;
         become("connected");
       },
-      closed() {
+      closed(event) {
         clearTimeout(silence);
         become("lost");
+        if ((event as CloseEvent).code === KEY_IS_VOID && hasKey()) {
+          signOut();
+        }
       },
       ping(received) {
         if (!received) {

@@ -1,6 +1,9 @@
 /** What was refused, and why: counts, a page of rows at a time, and all of them as a file. */
+import type { MouseEvent } from "react";
+import { fetchWithKey, hasKey } from "../../api/key";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
+import { download } from "../../ui/download";
 import { progressOf } from "../progress";
 import { isUnderWay } from "../states";
 import { RejectionsPage } from "./RejectionsPage";
@@ -15,6 +18,16 @@ const REJECTIONS_CARD = graphql(`
   }
 `);
 
+/** A link shows no key, so the page fetches the file: 100,000 rows at most. */
+async function downloadWithKey(event: MouseEvent<HTMLAnchorElement>) {
+  event.preventDefault();
+  const { href } = event.currentTarget;
+  const response = await fetchWithKey(href);
+  if (response.ok) {
+    download(`${href.split("/").at(-2)}-rejections.csv`, await response.blob());
+  }
+}
+
 export function RejectionsCard({ load: masked }: { load: FragmentType<typeof REJECTIONS_CARD> }) {
   const load = readFragment(REJECTIONS_CARD, masked);
   const { state, rowsRejected } = progressOf(load);
@@ -25,7 +38,7 @@ export function RejectionsCard({ load: masked }: { load: FragmentType<typeof REJ
       <div className="card-head">
         <h2 id="rejections-title">{say.rejections}</h2>
         {rowsRejected > 0 && (
-          <a className="button" href={load.rejectionsCsv} download>
+          <a className="button" href={load.rejectionsCsv} download onClick={hasKey() ? downloadWithKey : undefined}>
             {say.download}
           </a>
         )}

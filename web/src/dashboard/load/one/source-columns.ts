@@ -2,6 +2,7 @@
  * The names of a source's columns. Only the file of a load's refused rows has them: its header is read, and nothing else of it.
  */
 import { useEffect, useState } from "react";
+import { fetchWithKey } from "../../api/key";
 
 /** What stands before the record in that file. */
 const OURS = ["line", "column", "code", "value", "reason"];
@@ -23,7 +24,7 @@ export function useSourceColumns(csv: string, attempt: unknown): string[] | unde
 }
 
 async function readHeader(url: string, signal: AbortSignal): Promise<string[] | undefined> {
-  const response = await fetch(url, { signal });
+  const response = await fetchWithKey(url, { signal });
   const reader = response.ok ? response.body?.getReader() : undefined;
   const decoder = new TextDecoder();
   let text = "";

@@ -1,4 +1,5 @@
 /** Requests that tell how far they are: `fetch` cannot say what it has sent. */
+import { authorization } from "../../api/key";
 import type { Answer, Send } from "./upload";
 
 /** A connection on which nothing moves for so long is given up. */
@@ -27,7 +28,7 @@ export const sendByXhr: Send = ({ method, url, headers, body, signal, onSent }) 
       signal.removeEventListener("abort", abort);
     };
     xhr.open(method, url);
-    for (const [name, value] of Object.entries(headers)) {
+    for (const [name, value] of Object.entries({ ...headers, ...authorization() })) {
       xhr.setRequestHeader(name, value);
     }
     heard();
