@@ -33,7 +33,10 @@ impl ServerProcess {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let start = Instant::now();
         let address = format!("127.0.0.1:{port}");
-        let process = Process::start(program, config, &[("PAYSTATS_HTTP_ADDR", address)])?;
+        // All clients are one caller.
+        let unlimited = ["PAYSTATS_RATE_PER_SECOND", "PAYSTATS_SUBSCRIPTIONS"].map(|quota| (quota, "0".to_owned()));
+        let settings = [&[("PAYSTATS_HTTP_ADDR", address)], unlimited.as_slice()].concat();
+        let process = Process::start(program, config, &settings)?;
         let server = Self { process, port };
         while !server.is_ready().await {
             ensure!(start.elapsed() < Duration::from_secs(120), "the server is not ready");
