@@ -15,10 +15,11 @@ mod work;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::{
-    Client, ConnectOptions, Event,
+    Client, ConnectOptions, Event, ServerAddr,
     connection::State,
     jetstream::{self, Context},
 };
+use percent_encoding::percent_decode_str;
 use tracing::{info, warn};
 
 pub use error::BusError;
@@ -46,7 +47,7 @@ impl Bus {
             Some(ca) => ConnectOptions::new().add_root_certificates(ca.clone()),
             None => ConnectOptions::new(),
         };
-        let client = options
+        let client = authenticated(options, config.url.expose())
             .name("paystats")
             .connection_timeout(Self::TIMEOUT)
             .request_timeout(Some(Self::TIMEOUT))
@@ -86,5 +87,16 @@ impl Bus {
     /// Fails at once while NATS is away, instead of after the time that a request waits.
     fn check_connected(&self) -> Result<(), BusError> {
         if self.is_connected() { Ok(()) } else { Err(BusError::disconnected()) }
+    }
+}
+
+/// With the user and the password, or the token, of the URL: the library reads them there and does not show them.
+fn authenticated(options: ConnectOptions, url: &str) -> ConnectOptions {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let first = url.split(',').next().and_then(|url| url.trim().parse::<ServerAddr>().ok());
+    match first.as_ref().map(|address| (address.username(), address.password())) {
+        Some((Some(user), Some(password))) => options.user_and_password(decoded(user), decoded(password)),
+        Some((Some(token), None)) => options.token(decoded(token)),
+        _ => options,
     }
 }
