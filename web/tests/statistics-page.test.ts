@@ -126,10 +126,9 @@ describe("the statistics page", () => {
   test("is narrowed by the strip below the months, with the pointer and with keys", async () => {
     const { page, assertWellBehaved, close } = await open();
     await total(page, rows);
-    const [left] = await page.locator(".recharts-brush-traveller").all();
-    const box = await left?.boundingBox();
-    const strip = await page.locator(".recharts-brush > rect").first().boundingBox();
-    assert.ok(left && box && strip);
+    const box = await page.getByRole("slider", { name: "First month" }).boundingBox();
+    const strip = await page.locator(".strip-track").boundingBox();
+    assert.ok(box && strip);
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
     await page.mouse.down();
     await page.mouse.move(strip.x + strip.width / 2, box.y + box.height / 2, { steps: 8 });
@@ -140,7 +139,7 @@ describe("the statistics page", () => {
       page,
       rows.filter(({ month }) => month >= from),
     );
-    await page.locator(".recharts-brush-traveller").first().focus();
+    await page.getByRole("slider", { name: "First month" }).focus();
     await page.keyboard.press("ArrowRight");
     await page.waitForURL((url) => url.searchParams.get("from") !== from);
     const next = new URL(page.url()).searchParams.get("from") as string;
@@ -167,7 +166,7 @@ describe("the statistics page", () => {
     assert.deepEqual(await pyramid.locator(".keys li").allInnerTexts(), ["Women"]);
     const stops = await page.evaluate(() =>
       [...document.querySelectorAll<HTMLElement | SVGElement>("main *")]
-        .filter((element) => element.tabIndex >= 0 && element.closest(".chart"))
+        .filter((element) => element.tabIndex >= 0 && element.closest(".chart, .strip"))
         .map((element) => element.getAttribute("aria-label")),
     );
     assert.deepEqual(stops, ["First month", "Last month"]);

@@ -1,15 +1,15 @@
-import { useEffect, useMemo, useRef } from "react";
-import { Brush, CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
+import { useMemo, useState } from "react";
+import { CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
 import { type FragmentType, graphql, readFragment } from "../gql";
 import type { Gender } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv } from "../ui/download";
 import { downloadChart } from "../ui/picture";
-import { BrushHandle } from "./BrushHandle";
 import { describe } from "./describe";
 import { fileName } from "./file-name";
 import { type ByGender, GenderKeys, GenderTable, GenderValues, inPicture, useGenderLegend } from "./genders";
+import { MonthStrip, type Range } from "./MonthStrip";
 import { useFilter } from "./use-filter";
 import { words } from "./words";
 
@@ -37,8 +37,9 @@ interface Row {
 
 const NOTHING: Series[] = [];
 
-/** How long the strip has to rest before the page asks for the months under it. */
-const REST_MS = 250;
+/** Beside the lines, in pixels: the strip, whose ends take as much, stands below them. `ask.css` knows both. */
+const PLOT_START = 64;
+const PLOT_END = 24;
 
 /** All months, of which a strip below chooses those that everything on the page is about. */
 export function SeriesByGender({ data, busy }: SeriesProps) {
@@ -46,28 +47,24 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
   const format = useFormat();
   const { filter, change } = useFilter();
   const series = readFragment(SERIES, data)?.timeSeries ?? NOTHING;
-  // The same rows as long as they are: with others the strip would forget that it is being dragged.
   const rows = useMemo(() => toRows(series), [series]);
   const genders = series.flatMap(({ gender }) => gender ?? []);
   const place = (month: string | undefined, otherwise: number) => {
     const found = rows.findIndex(({ period }) => period === month);
     return found < 0 ? otherwise : found;
   };
-  const chosen = { startIndex: place(filter.from, 0), endIndex: place(filter.to, rows.length - 1) };
-  const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => () => clearTimeout(resting.current), []);
-
-  // Nothing is drawn anew before the strip rests: it would lose the pointer.
-  const draw = ({ startIndex = 0, endIndex = rows.length - 1 }: { startIndex?: number; endIndex?: number }) => {
-    clearTimeout(resting.current);
-    resting.current = setTimeout(() => {
-      change({
-        from: startIndex === 0 ? undefined : rows[startIndex]?.period,
-        to: endIndex === rows.length - 1 ? undefined : rows[endIndex]?.period,
-      });
-    }, REST_MS);
+  const chosen: Range = [place(filter.from, 0), place(filter.to, rows.length - 1)];
+  /** Where the strip is while it moves: the chart is of these months at once, the rest of the page when it rests. */
+  const [moving, setMoving] = useState<Range>();
+  const range = moving ?? chosen;
+  const choose = ([first, last]: Range) => {
+    setMoving(undefined);
+    change({
+      from: first === 0 ? undefined : rows[first]?.period,
+      to: last === rows.length - 1 ? undefined : rows[last]?.period,
+    });
   };
-  const shown = rows.slice(chosen.startIndex, chosen.endIndex + 1);
+  const shown = rows.slice(range[0], range[1] + 1);
   const legend = useGenderLegend(genders);
   return (
     <Card
@@ -108,11 +105,9 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
       <GenderKeys legend={legend} />
       <div className="chart">
         <ResponsiveContainer width="100%" height="100%" minHeight={240}>
-          {/* Other months are another chart: the strip of this one would keep ends that are not there any more. */}
           <LineChart
-            key={`${rows[0]?.period} ${rows.at(-1)?.period}`}
-            data={rows}
-            margin={{ top: 8, right: 16, bottom: 0, left: 0 }}
+            data={shown}
+            margin={{ top: 8, right: PLOT_END, bottom: 0, left: 0 }}
             title={say.series}
             accessibilityLayer={false}
           >
@@ -125,7 +120,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
               tick={{ fill: "var(--soft)", fontSize: 12 }}
             />
             <YAxis
-              width={64}
+              width={PLOT_START}
               tickFormatter={format.shortAmount}
               stroke="var(--soft)"
               tick={{ fill: "var(--soft)", fontSize: 12 }}
@@ -151,33 +146,22 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
                 isAnimationActive={false}
               />
             ))}
-            {rows.length > 1 && (
-              <Brush
-                dataKey="period"
-                {...chosen}
-                onChange={draw}
-                tickFormatter={format.shortMonth}
-                height={32}
-                travellerWidth={12}
-                stroke="var(--control)"
-                fill="var(--page)"
-                ariaLabel={say.seriesHelp}
-                traveller={({ x, y, width, height }) => (
-                  <BrushHandle
-                    {...{ x, y, width, height }}
-                    names={[say.firstMonth, say.lastMonth]}
-                    values={[
-                      format.month(rows[chosen.startIndex]?.period ?? ""),
-                      format.month(rows[chosen.endIndex]?.period ?? ""),
-                    ]}
-                  />
-                )}
-              />
-            )}
           </LineChart>
         </ResponsiveContainer>
       </div>
-      {rows.length > 1 && <p className="hint">{say.seriesHelp}</p>}
+      {rows.length > 1 && (
+        <>
+          <MonthStrip
+            months={rows.map(({ period }) => format.month(period))}
+            range={range}
+            names={[say.firstMonth, say.lastMonth]}
+            onMove={setMoving}
+            onDrop={choose}
+            onGiveUp={() => setMoving(undefined)}
+          />
+          <p className="hint">{say.seriesHelp}</p>
+        </>
+      )}
     </Card>
   );
 }
