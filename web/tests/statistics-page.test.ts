@@ -306,6 +306,34 @@ describe("the statistics page", () => {
     await close();
   });
 
+  test("a wheel that comes over the map goes on scrolling the page, and zooms with Ctrl", async () => {
+    const { page, assertWellBehaved, close } = await open("/", { viewport: { width: 1400, height: 600 } });
+    await drawn(page);
+    const map = page.locator(".map-canvas");
+    const middle = await middleOf(map);
+    await page.mouse.move(middle.x, Math.min(middle.y, 550));
+    const before = page.url();
+    await page.mouse.wheel(0, 200);
+    await page.waitForFunction(() => scrollY >= 150);
+    await page.getByText("Hold Ctrl down and scroll to zoom the map").waitFor();
+    assert.equal(page.url(), before);
+    await page.getByLabel("Language").selectOption("es");
+    await drawn(page);
+    await page.getByText("Mantenga pulsada la tecla Ctrl").waitFor({ state: "attached" });
+    await map.scrollIntoViewIfNeeded();
+    const now = await middleOf(map);
+    await page.mouse.move(now.x, now.y);
+    await page.keyboard.down("Control");
+    // A wheel is known by several of its steps.
+    for (let step = 0; step < 3; step++) {
+      await page.mouse.wheel(0, -200);
+    }
+    await page.keyboard.up("Control");
+    await page.waitForURL(/map=/);
+    assertWellBehaved();
+    await close();
+  });
+
   test("is taken away as CSV, GeoJSON and PNG", async () => {
     const { page, assertWellBehaved, close } = await open();
     await drawn(page);

@@ -3,7 +3,7 @@ import { Component, lazy, type ReactNode, Suspense, useMemo, useRef, useState, u
 import { useSearchParams } from "wouter";
 import { graphql } from "../gql";
 import type { ClassBreaks } from "../gql/graphql";
-import { useFormat, useMessages } from "../locale";
+import { useLocale, useMessages } from "../locale";
 import { Card } from "../ui/Card";
 import { downloadCsv, downloadJson } from "../ui/download";
 import { Problem } from "../ui/Problem";
@@ -35,7 +35,7 @@ const BREAKS = ["QUANTILE", "JENKS"] as const satisfies ClassBreaks[];
 /** The total of every postal code on a map, and ways to choose some of them there. */
 export function MapCard() {
   const say = useMessages(words);
-  const format = useFormat();
+  const { locale, format } = useLocale();
   const { filter, change } = useFilter();
   const [classes, setClasses] = useState(5);
   const [breaks, setBreaks] = useState<ClassBreaks>("QUANTILE");
@@ -153,7 +153,9 @@ export function MapCard() {
       <div className="map-frame">
         <WithoutWebGl instead={<p className="hint">{say.noMap}</p>}>
           <Suspense fallback={<p className="hint">{say.mapOpening}</p>}>
+            {/* What the map itself says is given to it once: in another language it is another map. */}
             <PostalCodeMap
+              key={locale}
               ref={map}
               choropleth={choropleth}
               colours={colours}

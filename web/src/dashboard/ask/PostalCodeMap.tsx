@@ -92,7 +92,14 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
         container: frame.current,
         style: styleOf(baseMap),
         attributionControl: baseMap ? { compact: true } : false,
-        locale: { "Map.Title": say.map },
+        locale: {
+          "Map.Title": say.map,
+          "CooperativeGesturesHandler.WindowsHelpText": say.zoomByCtrl,
+          "CooperativeGesturesHandler.MacHelpText": say.zoomByCommand,
+          "CooperativeGesturesHandler.MobileHelpText": say.moveByTwoFingers,
+        },
+        // A wheel or a finger that comes over the map goes on scrolling the page.
+        cooperativeGestures: true,
         canvasContextAttributes: { preserveDrawingBuffer: true },
         dragRotate: false,
         maxPitch: 0,
