@@ -7,6 +7,7 @@ import { AskPage } from "./ask/AskPage";
 import { LiveProvider } from "./live/Live";
 import { Notes } from "./live/Notes";
 import type { Amounts } from "./live/total";
+import { DropZone } from "./load/upload/DropZone";
 import { LOCALES, type Locale, useLocale, useMessages } from "./locale";
 import { useSettings } from "./settings";
 import { Pick } from "./ui/Pick";
@@ -17,7 +18,7 @@ const LoadsPage = lazy(() => import("./load/LoadsPage"));
 
 export function App({ total }: { total: Amounts | undefined }) {
   const say = useMessages(words);
-  const { graphiql } = useSettings();
+  const { graphiql, upload } = useSettings();
   const [isLoads] = useRoute("/loads/:number?");
   return (
     <LiveProvider total={total}>
@@ -65,6 +66,7 @@ export function App({ total }: { total: Amounts | undefined }) {
           </Switch>
         </Suspense>
       </main>
+      {upload.maxBytes > 0 && <DropZone />}
       <Notes />
     </LiveProvider>
   );

@@ -1,6 +1,6 @@
 /** Loads: what can be loaded, what is on its way, and what was; or one load, by its number. */
 import { useApolloClient } from "@apollo/client/react";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "wouter";
 import type { LoadEntity } from "../gql/graphql";
 import { useMessages } from "../locale";
@@ -11,7 +11,7 @@ import { Overview } from "./Overview";
 import { LoadPage } from "./one/LoadPage";
 import { guessByContent, guessByName } from "./start/guess";
 import { StartForm } from "./start/StartForm";
-import { DropZone } from "./upload/DropZone";
+import { takeDropped } from "./upload/dropped";
 import { UploadsCard } from "./upload/UploadsCard";
 import { addUpload } from "./upload/uploads";
 import { words } from "./words";
@@ -91,10 +91,12 @@ export default function LoadsPage({ params }: { params: { number?: string } }) {
       addUpload(file, folder, rules, true);
     }
   };
+  const newestAdd = useRef(add);
+  newestAdd.current = add;
+  useEffect(() => takeDropped(({ files, folders }) => newestAdd.current(files, folders)), []);
 
   return (
     <div className="loads">
-      {upload.maxBytes > 0 && <DropZone folder={folder} add={add} />}
       {number === undefined && (
         <header className="page-head">
           <h1>{say.title}</h1>

@@ -1,19 +1,23 @@
-/** The whole window takes files that are dropped on it. */
+/** The whole window takes files that are dropped on it, on every page: the page of loads uploads them. */
 import { useEffect, useRef, useState } from "react";
+import { useLocation, useRoute, useSearchParams } from "wouter";
 import { useMessages } from "../../locale";
+import { type Dropped, giveDropped } from "./dropped";
 import { words } from "./words";
 
-interface DropZoneProps {
-  /** Where they will go. */
-  folder: string;
-  add(files: File[], folders: File[]): void;
-}
-
-export function DropZone({ folder, add }: DropZoneProps) {
+export function DropZone() {
   const say = useMessages(words);
   const [over, setOver] = useState(false);
-  const taken = useRef(add);
-  taken.current = add;
+  const [isLoads] = useRoute("/loads/:number?");
+  const [, navigate] = useLocation();
+  const [search] = useSearchParams();
+  const taken = useRef<(dropped: Dropped) => void>(giveDropped);
+  taken.current = (dropped) => {
+    giveDropped(dropped);
+    if (!isLoads) {
+      navigate("/loads");
+    }
+  };
   useEffect(() => {
     const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files");
     const enter = (event: DragEvent) => {
@@ -35,7 +39,7 @@ export function DropZone({ folder, add }: DropZoneProps) {
         return file ? [{ file, isFolder: item.webkitGetAsEntry()?.isDirectory === true }] : [];
       });
       const only = (folders: boolean) => dropped.filter(({ isFolder }) => isFolder === folders).map(({ file }) => file);
-      taken.current(only(false), only(true));
+      taken.current({ files: only(false), folders: only(true) });
     };
     const events = { dragenter: enter, dragover: enter, dragleave: leave, drop } as const;
     for (const [name, listener] of Object.entries(events)) {
@@ -52,7 +56,7 @@ export function DropZone({ folder, add }: DropZoneProps) {
       <p>
         <strong>{say.dropHere}</strong>
         <br />
-        {say.intoFolder(folder)}
+        {say.intoFolder(search.get("folder") ?? "")}
       </p>
     </div>
   ) : null;
