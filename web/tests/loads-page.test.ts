@@ -279,6 +279,79 @@ describe("the page of loads", () => {
     await close();
   });
 
+  test("a load of which every row was refused is told as one that loaded nothing", async () => {
+    const nowhere = paystatsCsv(3, 16_001).replaceAll(/,[123],(?=\d+$)/gm, ",77,");
+    await paystats.putFile("nowhere.csv", nowhere.replace(/,77,(?=16001$)/m, ",1,").replace("2015-01-01", "never"));
+    const { page, assertWellBehaved, close } = await open();
+    await page.getByText("No load is on its way.").waitFor();
+    const { number } = await start("nowhere.csv");
+    const note = page.locator(".note", { hasText: `Load #${number} of nowhere.csv has loaded no row.` });
+    await note.getByText("3 rejected").waitFor();
+    assert.equal(await note.getAttribute("data-tone"), "failure");
+    await note.getByRole("link", { name: "Show the load" }).click();
+    const badge = page.locator(".load-title .load-state");
+    await badge.getByText("No row was loaded, 3 rows rejected").waitFor();
+    await page.locator(".rejected-notice.failure").getByText("No row was loaded: all 3 were rejected.").waitFor();
+    await page.screenshot({ path: screenshotPath("loads-all-rejected"), fullPage: true });
+    await assertAccessible(page);
+    assertWellBehaved();
+    await close();
+  });
+
+  test("advice about refused rows names the commonest reason where there is one, and how a file is corrected", async () => {
+    const [header, ...lines] = paystatsCsv(5, 17_001).trimEnd().split("\n");
+    const spoilt = (...bad: [string, string][]) =>
+      `${[header, ...lines.map((line, index) => line.replace(...(bad[index] ?? ["", ""])))].join("\n")}\n`;
+    const month: [string, string] = [`2015-01-01`, "never"];
+    await paystats.putFile("mixed.csv", spoilt(month, ["10.5", "much"]));
+    await paystats.putFile("months.csv", spoilt(month, ["2015-02-01", "never"], ["10.5", "much"]));
+    const notice = async (source: string) => {
+      const { number } = await start(source);
+      const { page, assertWellBehaved, close } = await open(`/loads/${number}`);
+      await isIn(page, "SUCCEEDED");
+      const text = await page.locator(".rejected-notice p").nth(1).innerText();
+      assertWellBehaved();
+      await close();
+      return text;
+    };
+    const mended =
+      "Correct the file, drop it here again and let it replace the old one. Then press “Load the rejected lines again”.";
+    assert.equal(await notice("mixed.csv"), `There are several reasons; what to do about each stands below. ${mended}`);
+    assert.equal(
+      await notice("months.csv"),
+      `Mostly: Not a valid month. A month is written as its first day, such as 2015-01-01, from 1900 to 2199. ${mended}`,
+    );
+  });
+
+  test("who loads paystats is told beforehand which postal codes there are", async () => {
+    const { page, assertWellBehaved, close } = await open();
+    await page
+      .getByRole("button", { name: "Load 2015/q1/paystats.csv…" })
+      .or(page.getByRole("button", { name: "2015/" }))
+      .first()
+      .waitFor();
+    const url = page.getByRole("textbox", { name: "Or from a URL" });
+    await url.fill(`${shelf.origin}/paystats.csv`);
+    await url.press("Enter");
+    await page.getByText("Paystats of other ones are rejected, so load theirs first.").waitFor();
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a file that is dropped on the statistics is uploaded on the page of loads", async () => {
+    const { page, assertWellBehaved, close } = await open("/");
+    await page.getByRole("heading", { name: "Card payments" }).waitFor();
+    await dropOn(page, "dropped-elsewhere.csv", paystatsCsv(1, 18_001), async () => {
+      await page.getByText("Drop files to upload them").waitFor();
+      await page.screenshot({ path: screenshotPath("statistics-drop") });
+    });
+    await page.waitForURL("**/loads");
+    await page.getByRole("form", { name: "Load dropped-elsewhere.csv" }).waitFor();
+    await page.getByRole("heading", { name: "Uploads" }).waitFor();
+    assertWellBehaved();
+    await close();
+  });
+
   test("in Spanish a reason is told in Spanish, and the server's own sentence is marked as English", async () => {
     await paystats.putFile("code-taken.csv", postalCodesCsv(["28001"], 99));
     const { number } = await start("code-taken.csv", { entity: "POSTAL_CODES" });
@@ -299,6 +372,13 @@ describe("the page of loads", () => {
     const { page, assertWellBehaved, close } = await open(`/loads/${number}`);
     await isIn(page, "FAILED");
     await page.locator(".load-head .failure").getByText("It failed:").waitFor();
+    await page
+      .getByText(
+        "Paystats: the file needs the columns amount, p_month, p_age, p_gender, postal_code_id, id, in any order.",
+      )
+      .waitFor();
+    await page.getByText("Correct the file, drop it here again and let it replace the old one. Then press").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Load again" }).getAttribute("class"), null);
     await page.getByText("No row was rejected.").waitFor();
     await page.screenshot({ path: screenshotPath("loads-failed"), fullPage: true });
     await assertAccessible(page);
@@ -372,7 +452,7 @@ describe("the page of loads", () => {
     await waitUntil(async () => (await total()).count === before.count + rows);
 
     await page.getByRole("button", { name: /^Undo load/ }).click();
-    await page.getByText("120,000 rows that it brought go").waitFor();
+    await page.getByText("120,000 rows that it brought go. Rows that were changed since stay.").waitFor();
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
     await page.locator("[data-count=reverted] dd", { hasText: "120,000" }).waitFor();
@@ -537,7 +617,7 @@ describe("the page of loads", () => {
     await paystats.putFile("taken.csv", "old\n");
     const { page, assertWellBehaved, close } = await open();
     await drop(page, "table.xlsx", "x");
-    await page.getByRole("alert").getByText("the name has to end in .csv, .geojson, and .json").waitFor();
+    await page.getByRole("alert").getByText("the name has to end in .csv, .geojson, or .json").waitFor();
     await page.getByRole("button", { name: "Dismiss: table.xlsx" }).click();
     await drop(page, "taken.csv", paystatsCsv(1));
     await page.getByRole("alert").getByText("has a file taken.csv already").waitFor();
@@ -739,16 +819,25 @@ async function counts(page: Page): Promise<Record<string, string>> {
 /** Drops a file somewhere on the page, as if it came from the desktop. */
 async function drop(page: Page, name: string, content: string) {
   await page.locator(".files, .load-facts").first().waitFor();
-  await page.evaluate(
-    ([name, content]) => {
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File([content], name, { lastModified: 1 }));
-      for (const kind of ["dragenter", "dragover", "drop"]) {
-        document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
-      }
-    },
-    [name, content] as const,
-  );
+  await dropOn(page, name, content);
+}
+
+/** The same on any page; `over` is called while the file is held over it. */
+async function dropOn(page: Page, name: string, content: string, over?: () => Promise<void>) {
+  const send = (kinds: string[]) =>
+    page.evaluate(
+      ([name, content, kinds]) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([content], name, { lastModified: 1 }));
+        for (const kind of kinds) {
+          document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+        }
+      },
+      [name, content, kinds] as const,
+    );
+  await send(["dragenter", "dragover"]);
+  await over?.();
+  await send(["drop"]);
 }
 
 /** Puts a file into a folder of the data lake. */

@@ -7,6 +7,7 @@ const format = makeFormat("en-US", "EUR");
 const succeeded: Ended = {
   load: { id: "Load:4", number: 4, source: "a.csv", dryRun: false },
   state: "SUCCEEDED",
+  rowsRead: 3_000,
   rowsInserted: 2_990,
   rowsUpdated: 0,
   rowsRejected: 0,
@@ -17,6 +18,13 @@ describe("the note of a load", () => {
   test("says what has changed, and nothing else", () => expect(noteOf({})?.facts).toEqual(["2,990 new"]));
   test("says that rows were refused", () => {
     expect(noteOf({ rowsRejected: 10 })).toMatchObject({ facts: ["2,990 new", "10 rejected"], tone: "warning" });
+  });
+  test("is no success where all rows were refused", () => {
+    expect(noteOf({ rowsRead: 10, rowsInserted: 0, rowsRejected: 10 })).toMatchObject({
+      text: "Load #4 of a.csv has loaded no row.",
+      facts: ["10 rejected"],
+      tone: "failure",
+    });
   });
   test("says that nothing has changed", () =>
     expect(noteOf({ rowsInserted: 0 })?.facts).toEqual(["No row has changed"]));

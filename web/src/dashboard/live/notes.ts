@@ -21,13 +21,14 @@ export interface Ended {
   load: { id: string; number: number; source: string; dryRun: boolean };
   state: LoadState;
   error?: string | null;
+  rowsRead: number;
   rowsInserted: number;
   rowsUpdated: number;
   rowsRejected: number;
 }
 
 export function noteOfLoad(ended: Ended, say: Words, format: Format): Note | undefined {
-  const { state, rowsInserted, rowsUpdated, rowsRejected } = ended;
+  const { state, rowsRead, rowsInserted, rowsUpdated, rowsRejected } = ended;
   const { id: key, number: load, source, dryRun } = ended.load;
   if (state === "FAILED") {
     return { key, load, text: say.failed(load, source, ended.error ?? ""), facts: [], tone: "failure" };
@@ -37,6 +38,10 @@ export function noteOfLoad(ended: Ended, say: Words, format: Format): Note | und
   }
   if (state !== "SUCCEEDED" || dryRun) {
     return undefined;
+  }
+  if (rowsRejected > 0 && rowsRejected === rowsRead) {
+    const facts = [say.rejected(format.count(rowsRejected))];
+    return { key, load, text: say.loadedNothing(load, source), facts, tone: "failure" };
   }
   const facts = [
     rowsInserted > 0 && say.inserted(format.count(rowsInserted)),

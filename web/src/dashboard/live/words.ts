@@ -1,6 +1,7 @@
 /** What is said of things that happen while one looks. */
 const en = {
   loaded: (number: number, source: string) => `Load #${number} of ${source} has succeeded.`,
+  loadedNothing: (number: number, source: string) => `Load #${number} of ${source} has loaded no row.`,
   undone: (number: number, source: string) => `Load #${number} of ${source} was taken back.`,
   failed: (number: number, source: string, reason: string) => `Load #${number} of ${source} has failed: ${reason}`,
   inserted: (count: string) => `${count} new`,
@@ -15,6 +16,7 @@ const en = {
 
 const es: typeof en = {
   loaded: (number, source) => `La carga n.º ${number} de ${source} ha terminado bien.`,
+  loadedNothing: (number, source) => `La carga n.º ${number} de ${source} no ha cargado ninguna fila.`,
   undone: (number, source) => `La carga n.º ${number} de ${source} se ha deshecho.`,
   failed: (number, source, reason) => `La carga n.º ${number} de ${source} ha fallado: ${reason}`,
   inserted: (count) => `${count} nuevas`,

@@ -34,4 +34,5 @@ test("more than half of the rows is most of them", () => {
   expect(refusal({ rowsRead: 100, rowsRejected: 0 })).toBeUndefined();
   expect(refusal({ rowsRead: 100, rowsRejected: 50 })).toBe("some");
   expect(refusal({ rowsRead: 100, rowsRejected: 51 })).toBe("most");
+  expect(refusal({ rowsRead: 100, rowsRejected: 100 })).toBe("all");
 });

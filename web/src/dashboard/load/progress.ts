@@ -30,7 +30,10 @@ export function guessedShare(progress: Progress, seconds: number): number {
   return Math.min(1, now + shareOfARow * rowsPerSecond * Math.min(Math.max(seconds, 0), LONGEST_GUESS_S));
 }
 
-/** Whether rows were refused, and whether these are most of all that were read. */
+/** Whether rows were refused, and whether these are most, or all, of those that were read. */
 export function refusal({ rowsRead, rowsRejected }: Pick<Progress, "rowsRead" | "rowsRejected">) {
-  return rowsRejected === 0 ? undefined : rowsRejected * 2 > rowsRead ? "most" : "some";
+  if (rowsRejected === 0) {
+    return undefined;
+  }
+  return rowsRejected === rowsRead ? "all" : rowsRejected * 2 > rowsRead ? "most" : "some";
 }

@@ -18,6 +18,7 @@ const en = {
     UNDONE: "Undone",
   } as Record<LoadState, string>,
   succeededBut: (count: string, rows: number) => `Succeeded, ${count} ${rows === 1 ? "row" : "rows"} rejected`,
+  nothingBut: (count: string, rows: number) => `No row was loaded, ${count} ${rows === 1 ? "row" : "rows"} rejected`,
   dryRun: "Dry run",
   onlyRejected: "Rejected lines only",
   progressOf: (number: number) => `Progress of load #${number}`,
@@ -44,6 +45,8 @@ const es: typeof en = {
     UNDONE: "Deshecha",
   },
   succeededBut: (count, rows) => `Terminada, ${count} ${rows === 1 ? "fila rechazada" : "filas rechazadas"}`,
+  nothingBut: (count, rows) =>
+    `No se ha cargado ninguna fila, ${count} ${rows === 1 ? "fila rechazada" : "filas rechazadas"}`,
   dryRun: "Ensayo",
   onlyRejected: "Solo líneas rechazadas",
   progressOf: (number) => `Progreso de la carga n.º ${number}`,

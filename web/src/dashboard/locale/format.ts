@@ -24,7 +24,10 @@ export interface Format {
   /** Seconds as `2 min 5 s`, rounded to what matters. */
   duration(seconds: number): string;
   dateTime(iso: string): string;
+  /** `a, b, and c`. */
   list(items: string[]): string;
+  /** `a, b, or c`. */
+  anyOf(items: string[]): string;
 }
 
 export function makeFormat(locale: string, currency: string): Format {
@@ -45,6 +48,7 @@ export function makeFormat(locale: string, currency: string): Format {
   const shortMonth = new Intl.DateTimeFormat(locale, { month: "short", year: "numeric", ...inUtc });
   const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
   const list = new Intl.ListFormat(locale, { type: "conjunction" });
+  const anyOf = new Intl.ListFormat(locale, { type: "disjunction" });
   const unit = (unit: string, maximumFractionDigits: number, unitDisplay: "short" | "long" = "short") =>
     new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay, maximumFractionDigits });
   // In English, the short form of bytes has no plural.
@@ -82,5 +86,6 @@ export function makeFormat(locale: string, currency: string): Format {
     },
     dateTime: (iso) => dateTime.format(new Date(iso)),
     list: (items) => list.format(items),
+    anyOf: (items) => anyOf.format(items),
   };
 }

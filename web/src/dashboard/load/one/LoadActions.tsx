@@ -8,6 +8,7 @@ import { progressOf } from "../progress";
 import { CancelLoad } from "../running/CancelLoad";
 import { canBeCancelled } from "../states";
 import { uuid } from "../uuid";
+import { mayPassNow } from "./mend";
 import { UndoLoad } from "./UndoLoad";
 import { words } from "./words";
 
@@ -40,7 +41,7 @@ const LOAD_FOR_REAL = graphql(`
 
 export function LoadActions({ load: masked }: { load: FragmentType<typeof LOAD_ACTIONS> }) {
   const load = readFragment(LOAD_ACTIONS, masked);
-  const { state, rowsRejected, rowsInserted, rowsUpdated } = progressOf(load);
+  const { state, error: failure, rowsRejected, rowsInserted, rowsUpdated } = progressOf(load);
   const say = useMessages(words);
   const [, navigate] = useLocation();
   const [retry, retried] = useMutation(RETRY_LOAD);
@@ -73,7 +74,12 @@ export function LoadActions({ load: masked }: { load: FragmentType<typeof LOAD_A
         </button>
       )}
       {(state === "FAILED" || state === "CANCELLED" || state === "UNDONE") && (
-        <button type="button" className="primary" onClick={() => again(false)}>
+        // A file that has to change first is not loaded again with a press of the main button.
+        <button
+          type="button"
+          className={failure && !mayPassNow(failure) ? undefined : "primary"}
+          onClick={() => again(false)}
+        >
           {say.retry}
         </button>
       )}

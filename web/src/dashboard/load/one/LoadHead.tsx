@@ -6,7 +6,9 @@ import { useMessages } from "../../locale";
 import { StateBadge } from "../parts/StateBadge";
 import { useStanding } from "../parts/use-standing";
 import { progressOf } from "../progress";
+import { COLUMNS } from "../start/columns";
 import { words as common } from "../words";
+import { lacksColumns, mayPassNow, mendOf } from "./mend";
 import { words } from "./words";
 
 const LOAD_HEAD = graphql(`
@@ -14,6 +16,7 @@ const LOAD_HEAD = graphql(`
     id
     number
     source
+    entity
     dryRun
     onlyRejected
     ...LoadState
@@ -23,7 +26,7 @@ const LOAD_HEAD = graphql(`
 export function LoadHead({ load: masked }: { load: FragmentType<typeof LOAD_HEAD> }) {
   const load = readFragment(LOAD_HEAD, masked);
   const progress = progressOf(load);
-  const { error } = progress;
+  const error = progress.error ?? "";
   const standing = useStanding(progress);
   const say = useMessages(words);
   const name = useMessages(common);
@@ -49,6 +52,8 @@ export function LoadHead({ load: masked }: { load: FragmentType<typeof LOAD_HEAD
       {error && (
         <p className="failure">
           <strong>{say.failedBecause}</strong> <span lang="en">{error}</span>
+          {lacksColumns(error) && ` ${say.needsColumns(name.entities[load.entity], COLUMNS[load.entity].join(", "))}`}
+          {!mayPassNow(error) && ` ${mendOf(load.source, say)} ${say.thenRetry}`}
         </p>
       )}
       {load.dryRun && <p className="hint">{say.dryRunSays}</p>}

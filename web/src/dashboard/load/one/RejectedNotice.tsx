@@ -1,11 +1,13 @@
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
 import { progressOf, refusal } from "../progress";
+import { mendOf } from "./mend";
 import { words } from "./words";
 
 const REJECTED_NOTICE = graphql(`
   fragment RejectedNotice on Load {
     id
+    source
     dryRun
     rejectionCounts { code column count }
     ...LoadState
@@ -22,19 +24,30 @@ export function RejectedNotice({ load: masked }: { load: FragmentType<typeof REJ
   if (progress.state !== "SUCCEEDED" || !refused) {
     return null;
   }
-  const [commonest, ...others] = [...load.rejectionCounts].sort((a, b) => b.count - a.count);
+  const [commonest, second] = [...load.rejectionCounts].sort((a, b) => b.count - a.count);
+  const isCommonest = commonest && commonest.count > (second?.count ?? 0);
+  // Postal codes that are not there come by another load; all else is mended in the file.
+  const mends = isCommonest && commonest.code === "UNKNOWN_POSTAL_CODE" ? "" : mendOf(load.source, say);
+  const advice = isCommonest
+    ? `${second ? `${say.mostly} ` : ""}${say.codes[commonest.code]}. ${say.help[commonest.code]}`
+    : say.manyReasons;
   const count = format.count(progress.rowsRejected);
   const all = format.count(progress.rowsRead);
   return (
-    <div className={`rejected-notice ${refused === "most" ? "failure" : "warning"}`}>
+    <div className={`rejected-notice ${refused !== "some" ? "failure" : "warning"}`}>
       <p>
-        <strong>{load.dryRun ? say.wouldReject(count, all) : say.hasRejected(count, all)}</strong>{" "}
+        <strong>
+          {load.dryRun
+            ? say.wouldReject(count, all)
+            : refused === "all"
+              ? say.allRejected(all)
+              : say.hasRejected(count, all)}
+        </strong>{" "}
         <a href="#rejections-title">{say.seeRejections}</a>
       </p>
       {commonest && (
         <p>
-          {others.length > 0 && `${say.mostly} `}
-          {say.codes[commonest.code]}. {say.help[commonest.code]} {load.dryRun ? say.thenForReal : say.thenAgain}
+          {advice} {mends} {load.dryRun ? say.thenForReal : say.thenAgain}
         </p>
       )}
     </div>

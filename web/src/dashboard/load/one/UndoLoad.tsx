@@ -27,7 +27,14 @@ export function UndoLoad({ id, number, inserted, updated }: UndoLoadProps) {
       <Confirm
         ask={say.undo}
         name={say.undoOf(number)}
-        question={say.undoQuestion(number, format.count(inserted), format.count(updated))}
+        question={[
+          say.undoQuestion(number),
+          inserted > 0 && say.undoInserted(format.count(inserted), inserted),
+          updated > 0 && say.undoUpdated(format.count(updated), updated),
+          say.undoStay,
+        ]
+          .filter(Boolean)
+          .join(" ")}
         yes={say.undoYes}
         no={say.undoNo}
         busy={loading}

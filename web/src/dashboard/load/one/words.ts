@@ -7,6 +7,7 @@ const en = {
   unknownHint: "It may be of another server, or the address is not complete.",
   dryRunSays: "A dry run: nothing was or will be written. The counts say what would happen.",
   failedBecause: "It failed:",
+  needsColumns: (entity: string, columns: string) => `${entity}: the file needs the columns ${columns}, in any order.`,
   facts: "About this load",
   source: "Source",
   size: "Size",
@@ -54,8 +55,14 @@ const en = {
   forReal: "Load it for real",
   undo: "Undo",
   undoOf: (number: number) => `Undo load #${number}`,
-  undoQuestion: (number: number, inserted: string, updated: string) =>
-    `Undo load #${number}? ${inserted} rows that it brought go, and ${updated} that it replaced return to what they were. Rows that were changed since stay. The totals change.`,
+  undoQuestion: (number: number) => `Undo load #${number}?`,
+  undoInserted: (count: string, rows: number) =>
+    rows === 1 ? "One row that it brought goes." : `${count} rows that it brought go.`,
+  undoUpdated: (count: string, rows: number) =>
+    rows === 1
+      ? "One row that it replaced returns to what it was."
+      : `${count} rows that it replaced return to what they were.`,
+  undoStay: "Rows that were changed since stay. The totals change.",
   undoYes: "Undo it",
   undoNo: "Leave it",
   notDone: "This was not done.",
@@ -108,7 +115,7 @@ const en = {
   } as Record<RejectionCode, string>,
   help: {
     WRONG_FIELD_COUNT: "Give the line as many fields as the header has. A comma inside a value needs quotes around it.",
-    INVALID_ID: "An id is a whole number from 0 on. Correct it in the file.",
+    INVALID_ID: "An id is a whole number from 0 on.",
     DUPLICATE_ID: "Of lines with the same id the first one counts. Give a row that is another one its own id.",
     INVALID_AMOUNT: "An amount is a number with a point, such as 12.50, without a currency or commas.",
     INVALID_MONTH: "A month is written as its first day, such as 2015-01-01, from 1900 to 2199.",
@@ -121,11 +128,18 @@ const en = {
     INVALID_GEOMETRY: "An area is a valid polygon in WGS84: closed, and without edges that cross.",
   } as Record<RejectionCode, string>,
   hasRejected: (count: string, all: string) => `${count} of ${all} rows were rejected and are not in the statistics.`,
+  allRejected: (all: string) => `No row was loaded: all ${all} were rejected.`,
   wouldReject: (count: string, all: string) => `${count} of ${all} rows would be rejected.`,
   seeRejections: "See which",
   mostly: "Mostly:",
+  manyReasons: "There are several reasons; what to do about each stands below.",
+  mend: {
+    lake: "Correct the file, drop it here again and let it replace the old one.",
+    url: "Correct the file where it is.",
+  },
   thenAgain: "Then press “Load the rejected lines again”.",
   thenForReal: "Then load it for real.",
+  thenRetry: "Then press “Load again”.",
 };
 
 const es: typeof en = {
@@ -134,6 +148,7 @@ const es: typeof en = {
   unknownHint: "Puede ser de otro servidor, o la dirección no está completa.",
   dryRunSays: "Un ensayo: no se ha escrito ni se escribirá nada. Los recuentos dicen qué pasaría.",
   failedBecause: "Ha fallado:",
+  needsColumns: (entity, columns) => `${entity}: el fichero necesita las columnas ${columns}, en cualquier orden.`,
   facts: "Sobre esta carga",
   source: "Origen",
   size: "Tamaño",
@@ -187,8 +202,13 @@ const es: typeof en = {
   forReal: "Cargar de verdad",
   undo: "Deshacer",
   undoOf: (number) => `Deshacer la carga n.º ${number}`,
-  undoQuestion: (number, inserted, updated) =>
-    `¿Deshacer la carga n.º ${number}? Se van ${inserted} filas que trajo, y ${updated} que reemplazó vuelven a ser lo que eran. Las filas que hayan cambiado después se quedan. Los totales cambian.`,
+  undoQuestion: (number) => `¿Deshacer la carga n.º ${number}?`,
+  undoInserted: (count, rows) => (rows === 1 ? "Se va una fila que trajo." : `Se van ${count} filas que trajo.`),
+  undoUpdated: (count, rows) =>
+    rows === 1
+      ? "Una fila que reemplazó vuelve a ser lo que era."
+      : `${count} filas que reemplazó vuelven a ser lo que eran.`,
+  undoStay: "Las filas que hayan cambiado después se quedan. Los totales cambian.",
   undoYes: "Deshacerla",
   undoNo: "Dejarla",
   notDone: "Esto no se ha hecho.",
@@ -246,7 +266,7 @@ const es: typeof en = {
   help: {
     WRONG_FIELD_COUNT:
       "Da a la línea tantos campos como tiene la cabecera. Una coma dentro de un valor necesita comillas alrededor.",
-    INVALID_ID: "Un id es un número entero desde 0. Corrígelo en el fichero.",
+    INVALID_ID: "Un id es un número entero desde 0.",
     DUPLICATE_ID: "De las líneas con el mismo id cuenta la primera. Da su propio id a la fila que sea otra.",
     INVALID_AMOUNT: "Un importe es un número con punto, como 12.50, sin moneda ni comas.",
     INVALID_MONTH: "Un mes se escribe como su primer día, por ejemplo 2015-01-01, de 1900 a 2199.",
@@ -259,11 +279,18 @@ const es: typeof en = {
     INVALID_GEOMETRY: "Un área es un polígono válido en WGS84: cerrado y sin bordes que se crucen.",
   },
   hasRejected: (count, all) => `Se han rechazado ${count} de ${all} filas, y no están en las estadísticas.`,
+  allRejected: (all) => `No se ha cargado ninguna fila: se han rechazado todas (${all}).`,
   wouldReject: (count, all) => `Se rechazarían ${count} de ${all} filas.`,
   seeRejections: "Ver cuáles",
   mostly: "Sobre todo:",
+  manyReasons: "Hay varios motivos; qué hacer con cada uno está más abajo.",
+  mend: {
+    lake: "Corrige el fichero, suéltalo aquí otra vez y deja que reemplace al anterior.",
+    url: "Corrige el fichero donde está.",
+  },
   thenAgain: "Después pulsa «Cargar de nuevo las líneas rechazadas».",
   thenForReal: "Después carga de verdad.",
+  thenRetry: "Después pulsa «Cargar de nuevo».",
 };
 
 export const words = { en, es };

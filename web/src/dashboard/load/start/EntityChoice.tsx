@@ -3,12 +3,8 @@ import type { LoadEntity } from "../../gql/graphql";
 import { useMessages } from "../../locale";
 import { isGeoJson } from "../upload/names";
 import { words as common } from "../words";
+import { COLUMNS } from "./columns";
 import { words } from "./words";
-
-const COLUMNS: Record<LoadEntity, string> = {
-  POSTAL_CODES: "the_geom, code, id",
-  PAYSTATS: "amount, p_month, p_age, p_gender, postal_code_id, id",
-};
 
 interface EntityChoiceProps {
   source: string;
@@ -39,7 +35,7 @@ export function EntityChoice({ source, entity, isGuess, choose }: EntityChoicePr
             <strong>{entities[value]}</strong>
             {isGuess && entity === value && <em className="tag">{say.guessed}</em>}
             <span className="hint option-columns">
-              {say.columns(COLUMNS[value])} {value === "POSTAL_CODES" && say.orGeoJson}
+              {say.columns(COLUMNS[value].join(", "))} {value === "POSTAL_CODES" && say.orGeoJson}
             </span>
           </span>
         </label>

@@ -4,7 +4,7 @@ import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { graphql } from "../../gql";
 import type { LoadEntity, OnReject } from "../../gql/graphql";
-import { useMessages } from "../../locale";
+import { useFormat, useMessages } from "../../locale";
 import { useFocusHandedOn } from "../../ui/use-focus-handed-on";
 import { isGeoJson } from "../upload/names";
 import { uuid } from "../uuid";
@@ -21,7 +21,7 @@ const START_LOAD = graphql(`
 
 const CODES_KNOWN = graphql(`
   query CodesKnown {
-    postalCodes(first: 1) { nodes { id } }
+    postalCodes(first: 1) { totalCount }
   }
 `);
 
@@ -98,7 +98,7 @@ export function StartForm({ source, guess, takesFocus, close }: StartFormProps) 
         isGuess={entity !== undefined && entity === guess}
         choose={setEntity}
       />
-      {known?.postalCodes.nodes.length === 0 && entity === "PAYSTATS" && <p className="warning">{say.codesFirst}</p>}
+      {known && entity === "PAYSTATS" && <CodesFirst known={known.postalCodes.totalCount} />}
       <label className="check">
         <input type="checkbox" checked={dryRun} onChange={({ target }) => setDryRun(target.checked)} />
         {say.dryRun}
@@ -115,5 +115,16 @@ export function StartForm({ source, guess, takesFocus, close }: StartFormProps) 
         </button>
       </div>
     </form>
+  );
+}
+
+/** Paystats of postal codes that are not there are rejected: better said before than after. */
+function CodesFirst({ known }: { known: number }) {
+  const say = useMessages(words);
+  const format = useFormat();
+  return known === 0 ? (
+    <p className="warning">{say.codesFirst}</p>
+  ) : (
+    <p className="hint">{say.codesKnown(format.count(known))}</p>
   );
 }

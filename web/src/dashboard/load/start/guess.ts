@@ -1,11 +1,7 @@
 /** What the rows of a file are: by its header if it is at hand, else by its name. */
 import type { LoadEntity } from "../../gql/graphql";
 import { isGeoJson } from "../upload/names";
-
-const COLUMNS: Record<LoadEntity, string[]> = {
-  POSTAL_CODES: ["the_geom", "code", "id"],
-  PAYSTATS: ["amount", "p_month", "p_age", "p_gender", "postal_code_id", "id"],
-};
+import { COLUMNS } from "./columns";
 
 /** Enough for the header of any file that we know. */
 const HEAD_BYTES = 4096;

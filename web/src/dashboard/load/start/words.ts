@@ -6,6 +6,8 @@ const en = {
   orGeoJson: "or GeoJSON",
   guessed: "guessed",
   codesFirst: "No postal codes are loaded yet. Load them first: paystats of unknown postal codes are rejected.",
+  codesKnown: (count: string) =>
+    `Postal codes that are loaded: ${count}. Paystats of other ones are rejected, so load theirs first.`,
   dryRun: "Dry run: only tell what it would do",
   options: "Rejected rows",
   onReject: "A row that is wrong",
@@ -26,6 +28,8 @@ const es: typeof en = {
   orGeoJson: "o GeoJSON",
   guessed: "supuesto",
   codesFirst: "Todavía no hay códigos postales. Cárgalos primero: los paystats de códigos desconocidos se rechazan.",
+  codesKnown: (count) =>
+    `Códigos postales cargados: ${count}. Los paystats de otros se rechazan, así que carga antes los suyos.`,
   dryRun: "Ensayo: solo decir qué haría",
   options: "Filas rechazadas",
   onReject: "Una fila incorrecta",

@@ -75,7 +75,7 @@ function Standing({ upload: { state, file, path, sentBytes, speed, trouble } }: 
   function troubleText(trouble: Trouble): string {
     switch (trouble.kind) {
       case "ending":
-        return say.ending(format.list(ENDINGS));
+        return say.ending(format.anyOf(ENDINGS));
       case "too large":
         return say.tooLarge(format.bytes(file.size), format.bytes(trouble.maxBytes));
       case "folder":

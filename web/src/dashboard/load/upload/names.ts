@@ -6,6 +6,8 @@ export const ENDINGS = [".csv", ".geojson", ".json"];
 
 export const isLoadable = (name: string) => LOADABLE.test(name);
 
+export const isUrl = (source: string) => source.includes("://");
+
 /** Postal codes alone come as GeoJSON. */
 export const isGeoJson = (name: string) => /\.(geo)?json(\.gz|\.zst)?$/i.test(name);
 
