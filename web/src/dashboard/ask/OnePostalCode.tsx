@@ -39,7 +39,7 @@ export function OnePostalCode({ code }: { code: string }) {
       {row && (
         <p>
           {say.rank(format.count(index + 1), rows.length < MOST_RANKS ? format.count(rows.length) : undefined)} ·{" "}
-          {say.shareOf(format.percent(row.share))}
+          {say.shareOf(format.share(row.share))}
         </p>
       )}
       <button type="button" onClick={() => change({ codes: [] })}>

@@ -251,7 +251,7 @@ export default function PostalCodeMap(props: PostalCodeMapProps) {
               { key: "count", name: say.count, text: format.count(hovered.area.count) },
               ...(hovered.area.share === null || hovered.area.share === undefined
                 ? []
-                : [{ key: "share", name: say.shareColumn, text: format.percent(hovered.area.share) }]),
+                : [{ key: "share", name: say.shareColumn, text: format.share(hovered.area.share) }]),
             ]}
           />
         </div>

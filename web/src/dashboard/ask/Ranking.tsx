@@ -73,7 +73,7 @@ export function Ranking({ data, busy, top, more }: RankingProps) {
             >
               <span className="code">{postalCode?.code}</span>
               <span className="value">{format.amount(total.amount)}</span>
-              <span className="share">{format.percent(share)}</span>
+              <span className="share">{format.share(share)}</span>
               <span
                 className={Number(total.amount) < 0 ? "fill negative" : "fill"}
                 style={{ inlineSize: `${(Math.abs(Number(total.amount)) / greatest) * 100}%` }}

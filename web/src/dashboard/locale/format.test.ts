@@ -26,6 +26,11 @@ describe("amounts", () => {
   });
 });
 
+test("a share that is not nothing is not written as nothing", () => {
+  expect([0, 0.000_4, 0.000_5, 0.25, -0.000_4].map(english.share)).toEqual(["0%", "<0.1%", "0.1%", "25%", ">-0.1%"]);
+  expect(plain(spanish.share(0.000_4))).toBe("<0,1 %");
+});
+
 test("months are the same in any time zone", () => {
   expect(english.month("2015-01")).toBe("January 2015");
   expect(spanish.month("2015-01")).toBe("enero de 2015");

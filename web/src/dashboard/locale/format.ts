@@ -1,5 +1,8 @@
 /** Numbers, money and time as a language and region write them. */
 
+/** The least share that is written as a number. */
+const LEAST_SHARE = 0.001;
+
 type Exact = Intl.StringNumericLiteral;
 
 export interface Format {
@@ -14,7 +17,9 @@ export interface Format {
   countDifference(count: number): string;
   /** `0.1` as `10%`. */
   percent(ratio: number): string;
-  /** The same with a sign in front. */
+  /** The same of a share: one that is not nothing is not `0%`, but `<0.1%`. */
+  share(ratio: number): string;
+  /** As `percent`, with a sign in front. */
   change(ratio: number): string;
   /** `2015-01` as `January 2015`. */
   month(month: string): string;
@@ -68,6 +73,10 @@ export function makeFormat(locale: string, currency: string): Format {
     count: (value) => count.format(value),
     countDifference: (value) => countDifference.format(value),
     percent: (ratio) => percent.format(ratio),
+    share: (ratio) =>
+      ratio === 0 || Math.abs(ratio) >= LEAST_SHARE / 2
+        ? percent.format(ratio)
+        : `${ratio < 0 ? ">" : "<"}${percent.format(Math.sign(ratio) * LEAST_SHARE)}`,
     change: (ratio) => change.format(ratio),
     month: (text) => month.format(new Date(`${text}-01`)),
     shortMonth: (text) => shortMonth.format(new Date(`${text}-01`)),
