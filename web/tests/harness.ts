@@ -44,11 +44,13 @@ export interface Paystats {
 interface Start {
   /** Start with the demo data set, which is loaded after the server is ready. */
   demo?: boolean;
+  /** What `ask` shows where the server asks who calls. */
+  key?: string;
   /** Further variables. */
   env?: Record<string, string>;
 }
 
-export async function startPaystats(name: string, { demo = false, env = {} }: Start = {}): Promise<Paystats> {
+export async function startPaystats(name: string, { demo = false, key, env = {} }: Start = {}): Promise<Paystats> {
   for (const page of ["index.html", "graphiql.html"]) {
     assert.ok(existsSync(join(webRoot, "dist", page)), `web/dist/${page} is missing: run \`npm run build\` first`);
   }
@@ -98,7 +100,7 @@ export async function startPaystats(name: string, { demo = false, env = {} }: St
     graphqlUrl,
     webSocketUrl: graphqlUrl.replace("http:", "ws:"),
     putFile: (file, content) => writeFile(join(datalake, file), content),
-    ask: (query, variables) => ask(graphqlUrl, query, variables),
+    ask: (query, variables) => ask(graphqlUrl, key, query, variables),
     stop,
   };
 }
@@ -129,10 +131,15 @@ export function startChromium(): Promise<Browser> {
 
 export const screenshotPath = (name: string) => join(resultsDir, basename(`${name}.png`));
 
-async function ask<Data>(url: string, query: string, variables?: Record<string, unknown>): Promise<Data> {
+async function ask<Data>(
+  url: string,
+  key: string | undefined,
+  query: string,
+  variables?: Record<string, unknown>,
+): Promise<Data> {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) },
     body: JSON.stringify({ query, variables }),
   });
   const { data, errors } = (await response.json()) as { data: Data; errors?: unknown };

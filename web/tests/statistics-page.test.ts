@@ -416,7 +416,7 @@ describe("the statistics page", () => {
     const bar = await page.locator("header.bar").boundingBox();
     assert.ok(bar && bar.height < 60, `the header is one line: ${bar?.height}`);
     await page.screenshot({ path: screenshotPath("statistics-phone-first-screen") });
-    assert.equal(await page.getByText("Ctrl").isVisible(), false);
+    assert.equal(await page.getByText("Ctrl").filter({ visible: true }).count(), 0);
     await page.getByText("Tap a postal code").waitFor();
 
     const age = page.getByRole("button", { name: "25–34" });

@@ -3,6 +3,7 @@ import { lazy, Suspense } from "react";
 import { Link, Route, Switch, useRoute } from "wouter";
 import { useConnection } from "./api/connection";
 import { hasKey, signOut } from "./api/key";
+import { useRoles } from "./api/roles";
 import { AskPage } from "./ask/AskPage";
 import { LiveProvider } from "./live/Live";
 import { Notes } from "./live/Notes";
@@ -18,7 +19,8 @@ const LoadsPage = lazy(() => import("./load/LoadsPage"));
 
 export function App({ total }: { total: Amounts | undefined }) {
   const say = useMessages(words);
-  const { graphiql, upload } = useSettings();
+  const { asksWho, graphiql, upload } = useSettings();
+  const { mayLoad } = useRoles();
   const [isLoads] = useRoute("/loads/:number?");
   return (
     <LiveProvider total={total}>
@@ -45,9 +47,12 @@ export function App({ total }: { total: Amounts | undefined }) {
         </nav>
         <Language />
         <ThemeSwitch />
-        {hasKey() && (
-          <button type="button" onClick={signOut}>
-            {say.signOut}
+        {asksWho && hasKey() && (
+          <button type="button" className="sign-out" aria-label={say.signOut} title={say.signOut} onClick={signOut}>
+            <span className="wide">{say.signOut}</span>
+            <svg className="narrow" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+              <path d="M6 2.500H3v11h3M6.500 8H14M11 5l3 3-3 3" />
+            </svg>
           </button>
         )}
       </header>
@@ -66,7 +71,7 @@ export function App({ total }: { total: Amounts | undefined }) {
           </Switch>
         </Suspense>
       </main>
-      {upload.maxBytes > 0 && <DropZone />}
+      {mayLoad && upload.maxBytes > 0 && <DropZone />}
       <Notes />
     </LiveProvider>
   );

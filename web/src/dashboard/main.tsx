@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { client } from "./api/client";
 import { hasKey } from "./api/key";
+import { ALL_ROLES, RolesContext, readRoles } from "./api/roles";
 import { readTotal } from "./live/total";
 import { LocaleProvider } from "./locale";
 import { SignIn } from "./SignIn";
@@ -18,7 +19,9 @@ if (!root) {
 }
 const settings = await readSettings();
 const mustSignIn = settings.asksWho && !hasKey();
-const total = mustSignIn ? undefined : await readTotal(client);
+const [total, roles] = mustSignIn
+  ? []
+  : await Promise.all([readTotal(client), settings.asksWho ? readRoles(client) : undefined]);
 createRoot(root).render(
   <StrictMode>
     <SettingsContext value={settings}>
@@ -27,7 +30,9 @@ createRoot(root).render(
           <SignIn />
         ) : (
           <ApolloProvider client={client}>
-            <App total={total} />
+            <RolesContext value={roles ?? ALL_ROLES}>
+              <App total={total} />
+            </RolesContext>
           </ApolloProvider>
         )}
       </LocaleProvider>

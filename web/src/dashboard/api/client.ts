@@ -9,7 +9,7 @@ import {
 } from "@apollo/client";
 import { OperationTypeNode } from "graphql";
 import { createSocket } from "./connection";
-import { fetchWithKey } from "./key";
+import { fetchWithKey } from "./fetch-with-key";
 import { ResumingLink } from "./resuming-link";
 
 const origin = location.origin;

@@ -1,7 +1,8 @@
 /** The WebSocket, and whether it stands. It is opened with the first subscription and comes back by itself for as long as the page is open. */
 import { type Client, createClient } from "graphql-ws";
 import { useSyncExternalStore } from "react";
-import { authorization, hasKey, signOut } from "./key";
+import { fetchWithKey } from "./fetch-with-key";
+import { authorization } from "./key";
 
 export type ConnectionState = "connecting" | "connected" | "lost";
 
@@ -9,8 +10,8 @@ export type ConnectionState = "connecting" | "connected" | "lost";
 const SILENCE_MS = 5_000;
 const PING_MS = 10_000;
 const LONGEST_WAIT_MS = 10_000;
-/** The close code of a server that does not accept the key, or not any more. */
-const KEY_IS_VOID = 4403;
+/** The close code of a server that does not accept the key, not any more, or with other roles. */
+const KEY_HAS_CHANGED = 4403;
 
 let state: ConnectionState = "connecting";
 const listeners = new Set<() => void>();
@@ -32,13 +33,20 @@ function become(next: ConnectionState) {
 export function createSocket(url: string): Client {
   let silence: ReturnType<typeof setTimeout>;
   let current: WebSocket | undefined;
+  let isRefused = false;
   return createClient({
     url,
     connectionParams: () => authorization(),
     keepAlive: PING_MS,
     retryAttempts: Number.POSITIVE_INFINITY,
     shouldRetry: () => true,
-    retryWait: (retries) => backAgain(Math.min(LONGEST_WAIT_MS, 250 * 2 ** retries) * (0.75 + Math.random() / 2)),
+    async retryWait(retries) {
+      if (isRefused) {
+        await isAccepted();
+        become("lost");
+      }
+      await backAgain(Math.min(LONGEST_WAIT_MS, 250 * 2 ** retries) * (0.75 + Math.random() / 2));
+    },
     on: {
       connected(socket) {
         current = socket as WebSocket;
@@ -46,9 +54,10 @@ export function createSocket(url: string): Client {
       },
       closed(event) {
         clearTimeout(silence);
-        become("lost");
-        if ((event as CloseEvent).code === KEY_IS_VOID && hasKey()) {
-          signOut();
+        isRefused = (event as CloseEvent).code === KEY_HAS_CHANGED;
+        // Where the form for a key comes, no connection is said to be lost.
+        if (!isRefused) {
+          become("lost");
         }
       },
       ping(received) {
@@ -64,6 +73,13 @@ export function createSocket(url: string): Client {
       },
     },
   });
+}
+
+/** Returns where the key is accepted, or nobody can say so now; where it is void, the form for another comes. */
+async function isAccepted() {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ query: "{ __typename }" });
+  await fetchWithKey("/graphql", { method: "POST", headers, body }).catch(() => {});
 }
 
 /** Waits, but not longer than the network is away. */

@@ -6,7 +6,9 @@ import { ApolloLink, Observable } from "@apollo/client";
 import { type ExecutionResult, print } from "graphql";
 import type { Client, SubscribePayload } from "graphql-ws";
 
-/** How long an engine is given to come back. */
+/** What passes by itself: an engine is away, or the caller has too many subscriptions. */
+const PASSES = ["UNAVAILABLE", "RATE_LIMITED"];
+/** How long that is given. */
 const UNAVAILABLE_MS = 2_000;
 
 export class ResumingLink extends ApolloLink {
@@ -34,7 +36,7 @@ export class ResumingLink extends ApolloLink {
           // graphql-ws sends the payload again, as it is by then, when it has a new connection.
           end = socket.subscribe<ApolloLink.Result["data"]>(payload, {
             next(result) {
-              isAway = saysUnavailable(result.errors);
+              isAway = saysItPasses(result.errors);
               if (resumes) {
                 variables.afterSeq = Math.max(Number(variables.afterSeq ?? 0), newestSeq(result)) || undefined;
               }
@@ -43,7 +45,7 @@ export class ResumingLink extends ApolloLink {
               }
             },
             error(error) {
-              if (saysUnavailable(error)) {
+              if (saysItPasses(error)) {
                 retry();
               } else {
                 observer.error(asError(error));
@@ -74,8 +76,8 @@ function newestSeq({ data }: Pick<ExecutionResult, "data">): number {
   return typeof told?.seq === "number" ? told.seq : 0;
 }
 
-function saysUnavailable(errors: unknown): boolean {
-  return Array.isArray(errors) && errors.some((error) => error?.extensions?.code === "UNAVAILABLE");
+function saysItPasses(errors: unknown): boolean {
+  return Array.isArray(errors) && errors.some((error) => PASSES.includes(error?.extensions?.code));
 }
 
 function asError(error: unknown): Error {

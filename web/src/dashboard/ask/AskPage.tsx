@@ -3,6 +3,7 @@ import { NetworkStatus } from "@apollo/client";
 import { useQuery } from "@apollo/client/react";
 import { useState } from "react";
 import { Link } from "wouter";
+import { useRoles } from "../api/roles";
 import { DemoNotice } from "../demo/DemoNotice";
 import { graphql } from "../gql";
 import { useMessages } from "../locale";
@@ -50,6 +51,7 @@ const MORE_RANKS = 40;
 
 export function AskPage() {
   const say = useMessages(words);
+  const { mayLoad } = useRoles();
   const { data, error, refetch } = useQuery(ALL_MONTHS);
   const points = data?.timeSeries.flatMap(({ points }) => points) ?? [];
   const [first, last] = [points[0]?.period, points.at(-1)?.period];
@@ -66,10 +68,12 @@ export function AskPage() {
       ) : data ? (
         <section className="card empty">
           <h2>{say.empty}</h2>
-          <p>{say.emptyHelp}</p>
-          <Link className="button primary" href="/loads">
-            {say.toLoads}
-          </Link>
+          <p>{mayLoad ? say.emptyHelp : say.emptyForReaders}</p>
+          {mayLoad && (
+            <Link className="button primary" href="/loads">
+              {say.toLoads}
+            </Link>
+          )}
         </section>
       ) : (
         !error && <p className="hint">{say.reading}</p>

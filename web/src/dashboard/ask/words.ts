@@ -90,6 +90,7 @@ const en = {
   nothing: "No paystats match these filters.",
   empty: "Nothing is loaded yet",
   emptyHelp: "Load a file of postal codes and one of paystats, and this page shows what is in them.",
+  emptyForReaders: "As soon as somebody loads postal codes and paystats, this page shows what is in them.",
   toLoads: "Load files",
   reading: "The numbers are being read…",
 };
@@ -180,6 +181,7 @@ const es: typeof en = {
   nothing: "Ningún paystat coincide con estos filtros.",
   empty: "Todavía no hay nada cargado",
   emptyHelp: "Cargue un fichero de códigos postales y otro de paystats, y esta página mostrará lo que contienen.",
+  emptyForReaders: "En cuanto alguien cargue códigos postales y paystats, esta página mostrará lo que contienen.",
   toLoads: "Cargar ficheros",
   reading: "Leyendo las cifras…",
 };

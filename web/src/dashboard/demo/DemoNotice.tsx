@@ -1,11 +1,13 @@
 /** Says that there are demo data, and removes them by undoing the loads that brought them. */
 import { useMutation, useQuery } from "@apollo/client/react";
 import { useCallback, useEffect, useState } from "react";
+import { useRoles } from "../api/roles";
 import { graphql } from "../gql";
 import { useLive } from "../live/Live";
 import { useAskAgain } from "../live/use-ask-again";
 import { useMessages } from "../locale";
 import { Confirm } from "../ui/Confirm";
+import { ErrorText } from "../ui/ErrorText";
 import { words } from "./words";
 
 /** What `paystats run` fills an empty store with; paystats first, as they need their postal codes. */
@@ -28,6 +30,7 @@ const REMOVE_DEMO_LOAD = graphql(`
 
 export function DemoNotice() {
   const say = useMessages(words);
+  const { mayLoad } = useRoles();
   const { changedStates } = useLive();
   const { data, refetch } = useQuery(DEMO_LOADS);
   useAskAgain(changedStates, () => refetch().catch(() => {}));
@@ -68,7 +71,8 @@ export function DemoNotice() {
           {say.removing}
         </p>
       ) : (
-        isRemovable && (
+        isRemovable &&
+        mayLoad && (
           <Confirm
             ask={say.remove}
             question={say.question}
@@ -83,7 +87,7 @@ export function DemoNotice() {
       )}
       {error && (
         <p className="failure" role="alert">
-          <strong>{say.notDone}</strong> {error.message}
+          <strong>{say.notDone}</strong> <ErrorText error={error} />
         </p>
       )}
     </section>

@@ -1,6 +1,8 @@
 /** What can be loaded, what is on its way, and what was. */
+import { useRoles } from "../api/roles";
 import { FilesCard } from "./files/FilesCard";
 import { HistoryCard } from "./history/HistoryCard";
+import { ReadOnly } from "./ReadOnly";
 import { RunningCard } from "./running/RunningCard";
 
 interface OverviewProps {
@@ -11,11 +13,13 @@ interface OverviewProps {
 }
 
 export function Overview({ folder, openFolder, startLoad, add }: OverviewProps) {
+  const { mayLoad } = useRoles();
   return (
     <>
+      {!mayLoad && <ReadOnly />}
       <RunningCard />
-      <div className="overview-grid">
-        <FilesCard folder={folder} openFolder={openFolder} startLoad={startLoad} add={add} />
+      <div className={mayLoad ? "overview-grid" : undefined}>
+        {mayLoad && <FilesCard folder={folder} openFolder={openFolder} startLoad={startLoad} add={add} />}
         <HistoryCard />
       </div>
     </>

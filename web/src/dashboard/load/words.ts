@@ -19,6 +19,7 @@ const en = {
   } as Record<LoadState, string>,
   succeededBut: (count: string, rows: number) => `Succeeded, ${count} ${rows === 1 ? "row" : "rows"} rejected`,
   nothingBut: (count: string, rows: number) => `No row was loaded, ${count} ${rows === 1 ? "row" : "rows"} rejected`,
+  readOnly: "Your key may look at loads. To upload files and to start, stop or undo loads takes the role loader.",
   dryRun: "Dry run",
   onlyRejected: "Rejected lines only",
   progressOf: (number: number) => `Progress of load #${number}`,
@@ -47,6 +48,8 @@ const es: typeof en = {
   succeededBut: (count, rows) => `Terminada, ${count} ${rows === 1 ? "fila rechazada" : "filas rechazadas"}`,
   nothingBut: (count, rows) =>
     `No se ha cargado ninguna fila, ${count} ${rows === 1 ? "fila rechazada" : "filas rechazadas"}`,
+  readOnly:
+    "Tu clave permite ver las cargas. Para subir ficheros e iniciar, detener o deshacer cargas hace falta el rol loader.",
   dryRun: "Ensayo",
   onlyRejected: "Solo líneas rechazadas",
   progressOf: (number) => `Progreso de la carga n.º ${number}`,

@@ -4,6 +4,7 @@ import { useRef } from "react";
 import { useLocation } from "wouter";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useMessages } from "../../locale";
+import { ErrorText } from "../../ui/ErrorText";
 import { progressOf } from "../progress";
 import { CancelLoad } from "../running/CancelLoad";
 import { canBeCancelled } from "../states";
@@ -91,7 +92,7 @@ export function LoadActions({ load: masked }: { load: FragmentType<typeof LOAD_A
       {canUndo && <UndoLoad id={id} number={load.number} inserted={rowsInserted} updated={rowsUpdated} />}
       {error && (
         <p className="failure" role="alert">
-          <strong>{say.notDone}</strong> {error.message}
+          <strong>{say.notDone}</strong> <ErrorText error={error} />
         </p>
       )}
     </div>

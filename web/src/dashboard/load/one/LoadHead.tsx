@@ -1,6 +1,7 @@
 /** Which load it is, where it stands, and why it failed if it did. */
 import { useEffect, useRef } from "react";
 import { Link } from "wouter";
+import { useRoles } from "../../api/roles";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useMessages } from "../../locale";
 import { StateBadge } from "../parts/StateBadge";
@@ -28,6 +29,7 @@ export function LoadHead({ load: masked }: { load: FragmentType<typeof LOAD_HEAD
   const progress = progressOf(load);
   const error = progress.error ?? "";
   const standing = useStanding(progress);
+  const { mayLoad } = useRoles();
   const say = useMessages(words);
   const name = useMessages(common);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -53,7 +55,7 @@ export function LoadHead({ load: masked }: { load: FragmentType<typeof LOAD_HEAD
         <p className="failure">
           <strong>{say.failedBecause}</strong> <span lang="en">{error}</span>
           {lacksColumns(error) && ` ${say.needsColumns(name.entities[load.entity], COLUMNS[load.entity].join(", "))}`}
-          {!mayPassNow(error) && ` ${mendOf(load.source, say)} ${say.thenRetry}`}
+          {mayLoad && !mayPassNow(error) && ` ${mendOf(load.source, say)} ${say.thenRetry}`}
         </p>
       )}
       {load.dryRun && <p className="hint">{say.dryRunSays}</p>}

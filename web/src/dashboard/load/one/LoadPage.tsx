@@ -1,6 +1,7 @@
 /** One load, by its number: everything that is known of it, and everything that can be done with it. */
 import { useQuery } from "@apollo/client/react";
 import { Link } from "wouter";
+import { useRoles } from "../../api/roles";
 import { graphql, readFragment } from "../../gql";
 import { useLive } from "../../live/Live";
 import { useAskAgain } from "../../live/use-ask-again";
@@ -41,6 +42,7 @@ const LOAD_PAGE = graphql(`
 export function LoadPage({ number }: { number: string }) {
   const say = useMessages(words);
   const { load: name } = useMessages(common);
+  const { mayLoad } = useRoles();
   const { changedStates } = useLive();
   const isNumber = /^\d{1,9}$/.test(number);
   const { data, error, loading, refetch } = useQuery(LOAD_PAGE, { variables: { id: number }, skip: !isNumber });
@@ -80,7 +82,7 @@ export function LoadPage({ number }: { number: string }) {
       <LoadHead load={load} />
       <RejectedNotice load={load} />
       {error && <Problem error={error} retry={askAgain} />}
-      <LoadActions load={load} />
+      {mayLoad && <LoadActions load={load} />}
       <div className="load-grid">
         <div>
           <LoadProgressCard load={load} />

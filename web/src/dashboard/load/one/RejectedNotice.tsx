@@ -1,3 +1,4 @@
+import { useRoles } from "../../api/roles";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
 import { progressOf, refusal } from "../progress";
@@ -18,6 +19,7 @@ const REJECTED_NOTICE = graphql(`
 export function RejectedNotice({ load: masked }: { load: FragmentType<typeof REJECTED_NOTICE> }) {
   const load = readFragment(REJECTED_NOTICE, masked);
   const progress = progressOf(load);
+  const { mayLoad } = useRoles();
   const say = useMessages(words);
   const format = useFormat();
   const refused = refusal(progress);
@@ -45,7 +47,7 @@ export function RejectedNotice({ load: masked }: { load: FragmentType<typeof REJ
         </strong>{" "}
         <a href="#rejections-title">{say.seeRejections}</a>
       </p>
-      {commonest && (
+      {mayLoad && commonest && (
         <p>
           {advice} {mends} {load.dryRun ? say.thenForReal : say.thenAgain}
         </p>

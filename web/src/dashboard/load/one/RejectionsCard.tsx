@@ -1,11 +1,9 @@
 /** What was refused, and why: counts, a page of rows at a time, and all of them as a file. */
-import type { MouseEvent } from "react";
-import { fetchWithKey, hasKey } from "../../api/key";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
-import { download } from "../../ui/download";
 import { progressOf } from "../progress";
 import { isUnderWay } from "../states";
+import { DownloadRejections } from "./DownloadRejections";
 import { RejectionsPage } from "./RejectionsPage";
 import { words } from "./words";
 
@@ -18,16 +16,6 @@ const REJECTIONS_CARD = graphql(`
   }
 `);
 
-/** A link shows no key, so the page fetches the file: 100,000 rows at most. */
-async function downloadWithKey(event: MouseEvent<HTMLAnchorElement>) {
-  event.preventDefault();
-  const { href } = event.currentTarget;
-  const response = await fetchWithKey(href);
-  if (response.ok) {
-    download(`${href.split("/").at(-2)}-rejections.csv`, await response.blob());
-  }
-}
-
 export function RejectionsCard({ load: masked }: { load: FragmentType<typeof REJECTIONS_CARD> }) {
   const load = readFragment(REJECTIONS_CARD, masked);
   const { state, rowsRejected } = progressOf(load);
@@ -37,11 +25,7 @@ export function RejectionsCard({ load: masked }: { load: FragmentType<typeof REJ
     <section className="card load-rejections" aria-labelledby="rejections-title">
       <div className="card-head">
         <h2 id="rejections-title">{say.rejections}</h2>
-        {rowsRejected > 0 && (
-          <a className="button" href={load.rejectionsCsv} download onClick={hasKey() ? downloadWithKey : undefined}>
-            {say.download}
-          </a>
-        )}
+        {rowsRejected > 0 && <DownloadRejections csv={load.rejectionsCsv} />}
       </div>
       {rowsRejected === 0 && <p className="hint">{isUnderWay(state) ? say.rejectionsNoneYet : say.rejectionsNone}</p>}
       {load.rejectionCounts.length > 0 && (

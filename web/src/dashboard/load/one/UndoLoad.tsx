@@ -2,6 +2,7 @@ import { useMutation } from "@apollo/client/react";
 import { graphql } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
 import { Confirm } from "../../ui/Confirm";
+import { ErrorText } from "../../ui/ErrorText";
 import { words } from "./words";
 
 const UNDO_LOAD = graphql(`
@@ -42,7 +43,7 @@ export function UndoLoad({ id, number, inserted, updated }: UndoLoadProps) {
       />
       {error && (
         <p className="failure" role="alert">
-          <strong>{say.notDone}</strong> {error.message}
+          <strong>{say.notDone}</strong> <ErrorText error={error} />
         </p>
       )}
     </>

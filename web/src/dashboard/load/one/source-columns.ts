@@ -2,7 +2,7 @@
  * The names of a source's columns. Only the file of a load's refused rows has them: its header is read, and nothing else of it.
  */
 import { useEffect, useState } from "react";
-import { fetchWithKey } from "../../api/key";
+import { fetchWithKey } from "../../api/fetch-with-key";
 
 /** What stands before the record in that file. */
 const OURS = ["line", "column", "code", "value", "reason"];

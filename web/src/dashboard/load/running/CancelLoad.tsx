@@ -2,6 +2,7 @@ import { useMutation } from "@apollo/client/react";
 import { graphql } from "../../gql";
 import { useMessages } from "../../locale";
 import { Confirm } from "../../ui/Confirm";
+import { ErrorText } from "../../ui/ErrorText";
 import { words as common } from "../words";
 import { words } from "./words";
 
@@ -29,7 +30,7 @@ export function CancelLoad({ id, number }: { id: string; number: number }) {
       />
       {error && (
         <p className="failure" role="alert">
-          <strong>{say.notCancelled}</strong> {error.message}
+          <strong>{say.notCancelled}</strong> <ErrorText error={error} />
         </p>
       )}
     </>

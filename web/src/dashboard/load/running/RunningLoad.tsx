@@ -1,5 +1,6 @@
 /** One load on its way: where it stands, how fast it is, and how to stop it. */
 import { Link } from "wouter";
+import { useRoles } from "../../api/roles";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useMessages } from "../../locale";
 import { Bar } from "../parts/Bar";
@@ -27,6 +28,7 @@ export function RunningLoad({ load: masked }: { load: FragmentType<typeof RUNNIN
   const load = readFragment(RUNNING_LOAD, masked);
   const progress = progressOf(load);
   const say = useMessages(common);
+  const { mayLoad } = useRoles();
   const share = useShare(progress);
   return (
     <li className="running">
@@ -47,7 +49,7 @@ export function RunningLoad({ load: masked }: { load: FragmentType<typeof RUNNIN
       <Pace progress={progress} share={share} dryRun={load.dryRun} />
       <div className="running-foot">
         <Counts progress={progress} />
-        {canBeCancelled(progress.state) && <CancelLoad id={load.id} number={load.number} />}
+        {mayLoad && canBeCancelled(progress.state) && <CancelLoad id={load.id} number={load.number} />}
       </div>
     </li>
   );

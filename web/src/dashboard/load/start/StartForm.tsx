@@ -5,6 +5,7 @@ import { useLocation } from "wouter";
 import { graphql } from "../../gql";
 import type { LoadEntity, OnReject } from "../../gql/graphql";
 import { useFormat, useMessages } from "../../locale";
+import { ErrorText } from "../../ui/ErrorText";
 import { useFocusHandedOn } from "../../ui/use-focus-handed-on";
 import { isGeoJson } from "../upload/names";
 import { uuid } from "../uuid";
@@ -106,7 +107,7 @@ export function StartForm({ source, guess, takesFocus, close }: StartFormProps) 
       <RejectOptions {...{ onReject, setOnReject, maxRejected, setMaxRejected, maxPercent, setMaxPercent }} />
       {error && (
         <p className="failure" role="alert">
-          <strong>{say.notStarted}</strong> <span lang="en">{error.message}</span>
+          <strong>{say.notStarted}</strong> <ErrorText error={error} />
         </p>
       )}
       <div className="actions">

@@ -1,7 +1,9 @@
 /** One upload: how far it is, what is wrong with it, and what can be done about it. */
 import { useRef } from "react";
+import { roleIn } from "../../api/refusal";
 import { useFormat, useMessages } from "../../locale";
 import { useFocusHandedOn } from "../../ui/use-focus-handed-on";
+import { words as frameWords } from "../../words";
 import { Bar } from "../parts/Bar";
 import { ENDINGS } from "./names";
 import { pauseUpload, removeUpload, resumeUpload, settleName, type Trouble, type UploadView } from "./uploads";
@@ -42,6 +44,7 @@ const canTryAgain = (trouble?: Trouble) => trouble?.kind === "refused";
 
 function Standing({ upload: { state, file, path, sentBytes, speed, trouble } }: { upload: UploadView }) {
   const say = useMessages(words);
+  const { forbidden } = useMessages(frameWords);
   const format = useFormat();
   const amount = say.sending(format.bytes(sentBytes), format.bytes(file.size));
   if (state === "failed" && trouble) {
@@ -73,6 +76,7 @@ function Standing({ upload: { state, file, path, sentBytes, speed, trouble } }: 
   return <p className="hint facts">{parts.filter(Boolean).join(" · ")}</p>;
 
   function troubleText(trouble: Trouble): string {
+    const role = trouble.kind === "refused" ? roleIn(trouble.message) : undefined;
     switch (trouble.kind) {
       case "ending":
         return say.ending(format.anyOf(ENDINGS));
@@ -83,7 +87,7 @@ function Standing({ upload: { state, file, path, sentBytes, speed, trouble } }: 
       case "unreadable":
         return say.unreadable;
       case "refused":
-        return say.refused(trouble.message);
+        return role ? forbidden(role) : say.refused(trouble.message);
     }
   }
 }

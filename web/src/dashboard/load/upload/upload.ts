@@ -192,6 +192,10 @@ const isTransient = ({ status, header }: Answer) =>
   (status === 400 && header("Upload-Offset") !== null);
 
 function messageIn({ status, body }: Answer): string {
+  // The answer to HEAD has no body; this is what it would say.
+  if (status === 403 && body === "") {
+    return "this takes the role loader";
+  }
   try {
     const { errors } = JSON.parse(body) as { errors?: { message?: string }[] };
     return errors?.[0]?.message ?? `${status}`;

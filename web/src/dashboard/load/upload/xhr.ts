@@ -1,5 +1,5 @@
 /** Requests that tell how far they are: `fetch` cannot say what it has sent. */
-import { authorization } from "../../api/key";
+import { authorization, keyIsVoid } from "../../api/key";
 import type { Answer, Send } from "./upload";
 
 /** A connection on which nothing moves for so long is given up. */
@@ -19,8 +19,12 @@ export const sendByXhr: Send = ({ method, url, headers, body, signal, onSent }) 
       heard();
       onSent?.(loaded);
     };
-    xhr.onload = () =>
-      resolve({ status: xhr.status, header: (name) => xhr.getResponseHeader(name), body: xhr.responseText });
+    xhr.onload = async () => {
+      // Who asked is not told: the form for a key comes in place of the page.
+      if (xhr.status !== 401 || !(await keyIsVoid())) {
+        resolve({ status: xhr.status, header: (name) => xhr.getResponseHeader(name), body: xhr.responseText });
+      }
+    };
     xhr.onerror = () => reject(new Error("the connection was lost"));
     xhr.onabort = () => reject(new Error("the connection was given up"));
     xhr.onloadend = () => {
