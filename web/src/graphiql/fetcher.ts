@@ -1,10 +1,12 @@
 /**
  * How GraphiQL talks to the server that served it: queries and mutations by HTTP POST, subscriptions by
  * graphql-transport-ws on the same path. What the user writes into the headers pane is sent with both
- * (a WebSocket carries it as connection parameters, since a browser cannot set headers there).
+ * (a WebSocket carries it as connection parameters, since a browser cannot set headers there), and so is the key of who has signed in, unless
+ * another one is written there.
  */
 import { createGraphiQLFetcher, type Fetcher, type FetcherOpts, type FetcherParams } from "@graphiql/toolkit";
 import { Kind, type OperationDefinitionNode, parse } from "graphql";
+import { authorization, keyIsVoid } from "../dashboard/api/key";
 
 export function createFetcher(page: Location): Fetcher {
   const http = new URL("/graphql", page.href);
@@ -17,7 +19,16 @@ export function createFetcher(page: Location): Fetcher {
     enableIncrementalDelivery: false,
     fetch: fetchGraphQL,
   });
-  return (params, options) => send(...asWritten(params, options));
+  return (params, options) => {
+    const [written, known] = asWritten(params, options);
+    return send(written, { ...known, headers: withKey(known.headers) });
+  };
+}
+
+const isAuthorization = (name: string) => name.toLowerCase() === "authorization";
+
+function withKey(headers: Record<string, string> = {}): Record<string, string> {
+  return Object.keys(headers).some(isAuthorization) ? headers : { ...authorization(), ...headers };
 }
 
 /**
@@ -52,6 +63,11 @@ function parseOrNothing(query: string) {
 /** `fetch`, but an answer that is not JSON (a proxy's error page) reads as a GraphQL error instead of failing to parse. */
 async function fetchGraphQL(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   const response = await fetch(input, init);
+  // Of a key that somebody tries in the headers pane the answer tells.
+  const shown = new Headers(init?.headers).get("Authorization");
+  if (response.status === 401 && shown === (authorization().Authorization ?? null)) {
+    await keyIsVoid();
+  }
   if (response.headers.get("content-type")?.includes("json")) {
     return response;
   }

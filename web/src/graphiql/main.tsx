@@ -1,43 +1,19 @@
 /**
- * GraphiQL, served by the server itself and complete: editor, workers and fonts are files of this build.
- * `?query=…&variables=…` opens with that operation; without it a first visit finds the examples as tabs.
+ * GraphiQL, served by the server itself and complete: editor, workers and fonts are files of this build. Where the server asks who calls, the
+ * form for a key comes first; the dashboard of the same tab has the same key.
  */
-import "graphiql/setup-workers/vite";
-import "graphiql/style.css";
-import "./graphiql.css";
-import { GraphiQL } from "graphiql";
 import { createRoot } from "react-dom/client";
-import { examples } from "../examples";
-import { createFetcher } from "./fetcher";
-
-const asked = new URLSearchParams(location.search);
-const query = asked.get("query") ?? undefined;
-const variables = asked.get("variables") ?? undefined;
-
-const exampleTabs = examples.map(({ query, variables }) => ({
-  query,
-  variables: variables ? JSON.stringify(variables, null, 2) : null,
-}));
-const askedTabs = query ? [{ query, variables: variables ?? null }] : [];
+import { hasKey } from "../dashboard/api/key";
+import { readSettings } from "../dashboard/settings";
 
 const root = document.getElementById("graphiql");
 if (!root) {
   throw new Error("graphiql.html has no #graphiql");
 }
-
-createRoot(root).render(
-  <GraphiQL
-    fetcher={createFetcher(location)}
-    defaultTabs={[...askedTabs, ...exampleTabs]}
-    initialQuery={query}
-    initialVariables={variables}
-    defaultEditorToolsVisibility="variables"
-    inputValueDeprecation
-  >
-    <GraphiQL.Logo>
-      <a className="home" href="/">
-        paystats
-      </a>
-    </GraphiQL.Logo>
-  </GraphiQL>,
-);
+const settings = await readSettings();
+// Their style sheets are about all of a page, so only one of them is loaded.
+const page =
+  settings.asksWho && !hasKey()
+    ? (await import("./sign-in")).signIn(settings)
+    : (await import("./editor")).editor(settings);
+createRoot(root).render(page);
