@@ -1,40 +1,35 @@
 /** The page of loads in Chromium: files get in, loads are started, watched, stopped, repeated and taken back. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { assertAccessible } from "./accessibility.js";
 import { startBadNetwork } from "./bad-network.js";
 import { openPage, type WatchedPage } from "./browser.js";
+import { drop } from "./drop.js";
 import { paystatsCsv, postalCodesCsv } from "./files.js";
 import { type Paystats, screenshotPath, startChromium, startPaystats } from "./harness.js";
 import { START_LOAD, type StartedLoad } from "./loads.js";
 
-const PIECE_BYTES = 8 * 1024 * 1024;
 const ENGLISH = { locale: "en-US" };
 const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true } as const;
 
 describe("the page of loads", () => {
   let paystats: Paystats;
   let browser: Browser;
-  let folder: string;
   let shelf: Awaited<ReturnType<typeof startShelf>>;
 
   before(async () => {
     shelf = await startShelf(paystatsCsv(3, 90_001));
     paystats = await startPaystats("loads-page", { env: { PAYSTATS_SOURCES: `${shelf.origin}/` } });
     browser = await startChromium();
-    folder = await mkdtemp(join(tmpdir(), "paystats-loads-page-"));
   });
   after(async () => {
     await browser?.close();
     await paystats?.stop();
     shelf?.stop();
-    await rm(folder, { recursive: true, force: true });
   });
 
   const open = async (
@@ -53,11 +48,6 @@ describe("the page of loads", () => {
   };
   const total = async () =>
     (await paystats.ask<{ total: { amount: string; count: number } }>("{ total { amount count } }")).total;
-  const fileOnDisk = async (name: string, content: string) => {
-    const path = join(folder, name);
-    await writeFile(path, content);
-    return path;
-  };
 
   test("says how to begin while there is nothing", async () => {
     const { page, assertWellBehaved, close } = await open();
@@ -338,20 +328,6 @@ describe("the page of loads", () => {
     await close();
   });
 
-  test("a file that is dropped on the statistics is uploaded on the page of loads", async () => {
-    const { page, assertWellBehaved, close } = await open("/");
-    await page.getByRole("heading", { name: "Card payments" }).waitFor();
-    await dropOn(page, "dropped-elsewhere.csv", paystatsCsv(1, 18_001), async () => {
-      await page.getByText("Drop files to upload them").waitFor();
-      await page.screenshot({ path: screenshotPath("statistics-drop") });
-    });
-    await page.waitForURL("**/loads");
-    await page.getByRole("form", { name: "Load dropped-elsewhere.csv" }).waitFor();
-    await page.getByRole("heading", { name: "Uploads" }).waitFor();
-    assertWellBehaved();
-    await close();
-  });
-
   test("in Spanish a reason is told in Spanish, and the server's own sentence is marked as English", async () => {
     await paystats.putFile("code-taken.csv", postalCodesCsv(["28001"], 99));
     const { number } = await start("code-taken.csv", { entity: "POSTAL_CODES" });
@@ -613,127 +589,6 @@ describe("the page of loads", () => {
     }
   });
 
-  test("what cannot be uploaded is told why, and a name that is taken is asked about", async () => {
-    await paystats.putFile("taken.csv", "old\n");
-    const { page, assertWellBehaved, close } = await open();
-    await drop(page, "table.xlsx", "x");
-    await page.getByRole("alert").getByText("the name has to end in .csv, .geojson, or .json").waitFor();
-    await page.getByRole("button", { name: "Dismiss: table.xlsx" }).click();
-    await drop(page, "taken.csv", paystatsCsv(1));
-    await page.getByRole("alert").getByText("has a file taken.csv already").waitFor();
-    await page.screenshot({ path: screenshotPath("loads-taken"), fullPage: true });
-    await page.getByRole("button", { name: "Keep both: taken.csv" }).click();
-    await page.getByRole("form", { name: "Load taken-2.csv" }).waitFor();
-    await drop(page, "taken.csv", "new\n");
-    await page.getByRole("button", { name: "Replace it: taken.csv" }).click();
-    await page.getByRole("form", { name: "Load taken.csv" }).waitFor();
-    const { datalake } = await paystats.ask<{ datalake: { path: string; sizeBytes: number }[] }>(
-      '{ datalake(prefix: "taken") { path sizeBytes } }',
-    );
-    assert.deepEqual(datalake, [
-      { path: "taken-2.csv", sizeBytes: paystatsCsv(1).length },
-      { path: "taken.csv", sizeBytes: 4 },
-    ]);
-    assertWellBehaved();
-    await close();
-  });
-
-  test("an upload goes on behind what the server has: through a cut network, and after the page was closed", async (t) => {
-    const path = await fileOnDisk("broad.csv", paystatsCsv(450_000, 3_000_001));
-    const network = await startBadNetwork(paystats.origin);
-    t.after(() => network.stop());
-    const { page, close } = await open("/loads", {}, network.origin);
-    const starts: number[] = [];
-    page.on("request", (request) => {
-      const range = request.headers()["content-range"];
-      if (request.method() === "PUT" && range) {
-        starts.push(Number(range.match(/\d+/)?.[0]));
-      }
-    });
-    // The second piece does not get through.
-    const second = (url: URL) => url.pathname === "/datalake/broad.csv";
-    await page.route(second, (route) =>
-      route.request().headers()["content-range"]?.startsWith(`bytes ${PIECE_BYTES}-`)
-        ? route.abort()
-        : route.continue(),
-    );
-    const input = page.locator("input[type=file]");
-    await input.setInputFiles(path);
-    await page.getByText("The connection is lost. It goes on by itself.").waitFor();
-    await page.screenshot({ path: screenshotPath("loads-upload-waits"), fullPage: true });
-    assert.deepEqual(starts.slice(0, 2), [0, PIECE_BYTES]);
-
-    await page.reload();
-    await page.unroute(second);
-    starts.length = 0;
-    let isCut = false;
-    page.on("request", (request) => {
-      if (request.method() === "PUT" && !isCut) {
-        isCut = network.cut();
-      }
-    });
-    await input.setInputFiles(path);
-    await page.getByRole("form", { name: "Load broad.csv" }).waitFor();
-    assert.ok(isCut, "the network was cut in the middle");
-    assert.ok(starts.length > 0 && starts.every((start) => start >= PIECE_BYTES), `it goes on at ${starts}`);
-    const stored = await paystats.ask<{ datalake: { sizeBytes: number }[] }>(
-      '{ datalake(prefix: "broad.csv") { sizeBytes } }',
-    );
-    assert.equal(stored.datalake[0]?.sizeBytes, (await readFile(path)).length);
-    await close();
-  });
-
-  test("an upload is paused, goes on, and is given up", async () => {
-    const path = await fileOnDisk("slow.csv", paystatsCsv(450_000, 4_000_001));
-    const { page, close } = await open();
-    let hold = true;
-    await page.route(
-      (url) => url.pathname === "/datalake/slow.csv",
-      async (route) => {
-        if (hold && route.request().method() === "PUT") {
-          // It is on its way until it is stopped.
-          await new Promise(() => {});
-        }
-        await route.continue();
-      },
-    );
-    const input = page.locator("input[type=file]");
-    await input.setInputFiles(path);
-    await page.getByRole("button", { name: "Pause: slow.csv" }).click();
-    await page.getByText("Paused").waitFor();
-    hold = false;
-    await page.getByRole("button", { name: "Go on: slow.csv" }).click();
-    await page.getByRole("form", { name: "Load slow.csv" }).waitFor();
-    hold = true;
-    await page.getByRole("button", { name: "Dismiss: slow.csv" }).click();
-    await input.setInputFiles(await fileOnDisk("slow.csv", paystatsCsv(450_001, 4_000_001)));
-    await page.getByRole("button", { name: "Replace it: slow.csv" }).click();
-    await page.getByRole("progressbar", { name: "Upload of slow.csv" }).waitFor();
-    await page.getByRole("button", { name: "Cancel: slow.csv" }).click();
-    await page.getByRole("heading", { name: "Uploads" }).waitFor({ state: "detached" });
-    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes("upload"))), []);
-    await close();
-  });
-
-  test("where uploads are off, the page says how files get there", async () => {
-    const { page, assertWellBehaved, close } = await open("/graphiql");
-    await page.route("**/dashboard.json", (route) =>
-      route.fulfill({ json: { upload: { maxBytes: 0, inPieces: false } } }),
-    );
-    await page.goto("/loads");
-    await page.getByText("the operator has switched uploads off").waitFor();
-    assert.equal(await page.getByRole("button", { name: "Upload files…" }).count(), 0);
-    await page.route("**/dashboard.json", (route) =>
-      route.fulfill({ json: { upload: { maxBytes: 9, inPieces: true } } }),
-    );
-    await page.reload();
-    await page.getByRole("button", { name: "Upload files…" }).waitFor();
-    await drop(page, "large.csv", "0123456789");
-    await page.getByRole("alert").getByText("This file has 10 bytes; the server takes at most 9 bytes.").waitFor();
-    assertWellBehaved();
-    await close();
-  });
-
   test("says so when the server cannot be asked, and recovers", async () => {
     const { page, close } = await open("/graphiql");
     await page.route("**/graphql", (route) =>
@@ -814,30 +669,6 @@ async function counts(page: Page): Promise<Record<string, string>> {
   const names = ["read", "inserted", "updated", "unchanged", "rejected"];
   const told = names.map(async (name) => [name, await page.locator(`.tiles [data-count=${name}] dd`).innerText()]);
   return Object.fromEntries(await Promise.all(told));
-}
-
-/** Drops a file somewhere on the page, as if it came from the desktop. */
-async function drop(page: Page, name: string, content: string) {
-  await page.locator(".files, .load-facts").first().waitFor();
-  await dropOn(page, name, content);
-}
-
-/** The same on any page; `over` is called while the file is held over it. */
-async function dropOn(page: Page, name: string, content: string, over?: () => Promise<void>) {
-  const send = (kinds: string[]) =>
-    page.evaluate(
-      ([name, content, kinds]) => {
-        const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([content], name, { lastModified: 1 }));
-        for (const kind of kinds) {
-          document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
-        }
-      },
-      [name, content, kinds] as const,
-    );
-  await send(["dragenter", "dragover"]);
-  await over?.();
-  await send(["drop"]);
 }
 
 /** Puts a file into a folder of the data lake. */

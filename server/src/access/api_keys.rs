@@ -153,7 +153,7 @@ fn parse_line(line: &str) -> Result<(Hash, Known), String> {
     hex::decode_to_slice(hash, &mut bytes)
         .map_err(|_| "the third word is no hash: it has 64 hexadecimal digits".to_owned())?;
     let expires = day.map(end_of).transpose()?;
-    Ok((bytes, Known { name: name.to_owned(), roles, expires }))
+    Ok((bytes, Known { name: name.into(), roles, expires }))
 }
 
 /// The end of a day in UTC.
@@ -176,7 +176,7 @@ mod tests {
         assert!(ApiKey::is_one(made.key.expose()));
         let keys = parse(&format!("# comment\n\n  {}\n", made.line)).unwrap();
         let known = keys.get(&hash(made.key.expose())).unwrap();
-        assert_eq!(known.name, "nightly");
+        assert_eq!(&*known.name, "nightly");
         assert!(known.roles.have(Right::Load) && !known.roles.have(Right::Edit) && !known.has_expired());
         let other = ApiKey::generate("nightly", Roles::all(), None).unwrap();
         assert!(!keys.contains_key(&hash(other.key.expose())));

@@ -13,7 +13,7 @@ use super::{Right, Roles};
 /// Somebody whose key or token was accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Known {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) roles: Roles,
     pub(super) expires: Option<SystemTime>,
 }
@@ -35,11 +35,29 @@ impl Known {
     }
 }
 
+/// What requests are counted by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Name(Arc<str>),
+    /// Of IPv6 the network of 64 bits: as much one customer of a provider has.
+    Address(IpAddr),
+    Unknown,
+}
+
+impl Key {
+    pub(super) fn of(address: Option<IpAddr>) -> Self {
+        match address.map(|address| address.to_canonical()) {
+            None => Self::Unknown,
+            Some(IpAddr::V6(address)) => Self::Address(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
+            Some(address) => Self::Address(address),
+        }
+    }
+}
+
 /// Who calls.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// What requests are counted by.
-    key: Arc<str>,
+    key: Key,
     shown: Option<Arc<Shown>>,
 }
 
@@ -52,17 +70,17 @@ struct Shown {
 impl Caller {
     /// Somebody at an open server.
     pub(crate) fn anybody(address: Option<IpAddr>) -> Self {
-        Self { key: key_of(address), shown: None }
+        Self { key: Key::of(address), shown: None }
     }
 
     pub(super) fn known(known: Arc<Known>, token: &str) -> Self {
-        let key = format!("name {}", known.name).into();
+        let key = Key::Name(known.name.clone());
         Self { key, shown: Some(Arc::new(Shown { known, token: Secret::new(token) })) }
     }
 
     /// The name of the key, or the subject of the token; `None` at an open server.
     pub fn name(&self) -> Option<&str> {
-        self.shown.as_ref().map(|shown| shown.known.name.as_str())
+        self.shown.as_ref().map(|shown| &*shown.known.name)
     }
 
     /// Whether the caller may do this.
@@ -70,24 +88,12 @@ impl Caller {
         self.shown.as_ref().is_none_or(|shown| shown.known.roles.have(right))
     }
 
-    pub(super) fn key(&self) -> &Arc<str> {
+    pub(super) fn key(&self) -> &Key {
         &self.key
     }
 
     pub(super) fn shown(&self) -> Option<(&Known, &str)> {
         self.shown.as_ref().map(|shown| (&*shown.known, shown.token.expose()))
-    }
-}
-
-/// What requests from this address are counted by. One customer of a provider has a whole network of 64 bits in IPv6.
-pub(super) fn key_of(address: Option<IpAddr>) -> Arc<str> {
-    match address.map(|address| address.to_canonical()) {
-        None => "address unknown".into(),
-        Some(IpAddr::V4(address)) => format!("address {address}").into(),
-        Some(IpAddr::V6(address)) => {
-            let network = Ipv6Addr::from_bits(address.to_bits() >> 64 << 64);
-            format!("address {network}/64").into()
-        }
     }
 }
 
@@ -97,10 +103,10 @@ mod tests {
 
     #[test]
     fn addresses_are_counted_by_who_has_them() {
-        let key = |address: &str| key_of(Some(address.parse().unwrap()));
-        assert_eq!(&*key("192.0.2.7"), "address 192.0.2.7");
+        let key = |address: &str| Key::of(Some(address.parse().unwrap()));
         assert_eq!(key("::ffff:192.0.2.7"), key("192.0.2.7"));
-        assert_eq!(&*key("2001:db8:1:2:3:4:5:6"), "address 2001:db8:1:2::/64");
+        assert_ne!(key("192.0.2.8"), key("192.0.2.7"));
+        assert_eq!(key("2001:db8:1:2:3:4:5:6"), key("2001:db8:1:2::7"));
         assert_ne!(key("2001:db8:1:3::1"), key("2001:db8:1:2::1"));
     }
 }

@@ -29,7 +29,11 @@ pub use self::{
     quotas::Watching,
     roles::{Right, Role, Roles},
 };
-use self::{caller::Known, quotas::Quotas, tokens::Tokens};
+use self::{
+    caller::{Key, Known},
+    quotas::Quotas,
+    tokens::Tokens,
+};
 
 /// How often files of keys are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -57,7 +61,7 @@ pub enum Unknown {
     #[error("the API key or token is not valid")]
     Invalid,
     /// What was shown was accepted before.
-    #[error("the API key or token has expired")]
+    #[error("the API key or token is not valid any more")]
     Expired,
 }
 
@@ -126,6 +130,8 @@ impl Access {
     pub async fn until_void(&self, caller: &Caller) {
         let Some((known, token)) = caller.shown() else { return std::future::pending().await };
         let mut changed = self.0.changed.subscribe();
+        // Keys may have changed since the caller was let in.
+        changed.mark_changed();
         let expired = known.until_expired();
         tokio::pin!(expired);
         loop {
@@ -147,7 +153,7 @@ impl Access {
 
     /// The same for who is not known, and tries.
     pub fn count_attempt(&self, address: Option<IpAddr>) -> Result<(), TooMuch> {
-        self.0.quotas.count_request(&caller::key_of(address))
+        self.0.quotas.count_request(&Key::of(address))
     }
 
     /// A place among the subscriptions of the caller, as long as it is held.

@@ -8,21 +8,21 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
 
-use super::{Quota, TooMuch};
+use super::{Quota, TooMuch, caller::Key};
 
 /// What every caller has used up.
 #[derive(Debug)]
 pub(super) struct Quotas {
-    requests: Option<DefaultKeyedRateLimiter<Arc<str>>>,
+    requests: Option<DefaultKeyedRateLimiter<Key>>,
     most_subscriptions: Option<usize>,
-    subscriptions: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+    subscriptions: Arc<Mutex<HashMap<Key, usize>>>,
 }
 
 /// A subscription that is counted as long as this is held.
 #[derive(Debug)]
 pub struct Watching {
-    key: Arc<str>,
-    subscriptions: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+    key: Key,
+    subscriptions: Arc<Mutex<HashMap<Key, usize>>>,
 }
 
 impl Quotas {
@@ -36,12 +36,12 @@ impl Quotas {
         Self { requests, most_subscriptions, subscriptions: Arc::default() }
     }
 
-    pub(super) fn count_request(&self, key: &Arc<str>) -> Result<(), TooMuch> {
+    pub(super) fn count_request(&self, key: &Key) -> Result<(), TooMuch> {
         let Some(requests) = &self.requests else { return Ok(()) };
         requests.check_key(key).map_err(|_| TooMuch::Requests)
     }
 
-    pub(super) fn watching(&self, key: &Arc<str>) -> Result<Watching, TooMuch> {
+    pub(super) fn watching(&self, key: &Key) -> Result<Watching, TooMuch> {
         let mut subscriptions = lock(&self.subscriptions);
         let running = subscriptions.entry(key.clone()).or_default();
         if let Some(most) = self.most_subscriptions
@@ -73,7 +73,7 @@ impl Drop for Watching {
     }
 }
 
-fn lock(subscriptions: &Mutex<HashMap<Arc<str>, usize>>) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
+fn lock(subscriptions: &Mutex<HashMap<Key, usize>>) -> MutexGuard<'_, HashMap<Key, usize>> {
     subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -81,8 +81,8 @@ fn lock(subscriptions: &Mutex<HashMap<Arc<str>, usize>>) -> MutexGuard<'_, HashM
 mod tests {
     use super::*;
 
-    fn quotas(requests_per_second: u32, subscriptions: usize) -> (Quotas, [Arc<str>; 2]) {
-        (Quotas::new(Quota { requests_per_second, subscriptions }), ["a".into(), "b".into()])
+    fn quotas(requests_per_second: u32, subscriptions: usize) -> (Quotas, [Key; 2]) {
+        (Quotas::new(Quota { requests_per_second, subscriptions }), ["a", "b"].map(|name| Key::Name(name.into())))
     }
 
     #[test]

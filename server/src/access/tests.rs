@@ -198,6 +198,16 @@ async fn a_key_that_is_taken_out_ends_what_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_taken_out_before_anybody_looks_ends_what_is_under_way_too() {
+    let (ana, ben) = (key("ana", Role::Reader), key("ben", Role::Reader));
+    let bed = Bed::new(&[], &[&ana, &ben]);
+    let of_ben = bed.access.caller(Some(ben.key.expose()), None).await.unwrap();
+    fs::write(bed.file("keys"), lines(&[&ana])).unwrap();
+    bed.access.look().await;
+    assert!(bed.access.until_void(&of_ben).now_or_never().is_some());
+}
+
+#[tokio::test]
 async fn a_token_of_every_algorithm_is_believed_and_a_changed_one_is_not() {
     let signers = Signer::all();
     let bed = Bed::new(&signers, &[]);

@@ -113,7 +113,7 @@ impl Tokens {
         let name = claims.get("sub").and_then(Value::as_str).filter(|name| !name.is_empty() && name.len() <= 200);
         let expires = claims.get("exp").and_then(Value::as_f64).filter(|at| (0.0..1e11).contains(at));
         Ok(Known {
-            name: name.ok_or("its subject is no name")?.to_owned(),
+            name: name.ok_or("its subject is no name")?.into(),
             roles: self.roles(claims),
             expires: expires.map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at as u64 + LEEWAY)),
         })

@@ -1,11 +1,8 @@
-//! Who did what: every mutation is noted by the type at the root, so none can be forgotten; and the questions for that.
-
-use std::borrow::Cow;
+//! Who did what: how mutations are noted, which the type at the root does for all of them, so none can be forgotten; and the questions for that.
 
 use async_graphql::{
-    ContainerType, Context, ContextSelectionSet, Error, ID, Object, ObjectType, OutputType, Positioned, Result,
-    ServerError, ServerResult, Value, connection::Connection, connection::EmptyFields, parser::types::Field,
-    registry::Registry, resolver_utils::resolve_container,
+    Context, Error, ID, Object, Result, ServerError, ServerResult, Value,
+    connection::{Connection, EmptyFields},
 };
 use paystats_core::store;
 use time::OffsetDateTime;
@@ -22,50 +19,31 @@ use crate::{
     actions::{ActionError, Actions},
 };
 
-/// A type at the root whose fields change something: each is noted before it begins and when it has ended.
-#[derive(Default)]
-pub struct Audited<T>(T);
-
 /// Says what the mutation of this request that runs now changes. They run one after the other.
 pub fn changes(context: &Context<'_>, subject: &ID) {
     let own: &OfRequest = context.data_unchecked();
     own.changes(Some(subject.to_string()));
 }
 
-impl<T: ObjectType> OutputType for Audited<T> {
-    fn type_name() -> Cow<'static, str> {
-        T::type_name()
+/// Notes that the mutation of this field begins, and how it ended. Where the first fails, it is not done.
+pub async fn noted(
+    context: &Context<'_>,
+    mutation: impl Future<Output = ServerResult<Option<Value>>>,
+) -> ServerResult<Option<Value>> {
+    let field = context.item.node.name.node.as_str();
+    if field == "__typename" {
+        return mutation.await;
     }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        T::create_type_info(registry)
-    }
-
-    async fn resolve(&self, context: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
-        resolve_container(context, self).await
-    }
+    let (actions, caller): (&Actions, &Caller) = (context.data_unchecked(), context.data_unchecked());
+    let own: &OfRequest = context.data_unchecked();
+    own.changes(None);
+    let refused = |error: ActionError| context.set_error_path(Error::from(error).into_server_error(context.item.pos));
+    let id = actions.begin_audit(caller, field).await.map_err(refused)?;
+    let resolved = mutation.await;
+    let outcome = resolved.as_ref().map_or_else(code, |_| "DONE");
+    actions.end_audit(id, own.changes(None).as_deref(), outcome).await;
+    resolved
 }
-
-impl<T: ObjectType> ContainerType for Audited<T> {
-    async fn resolve_field(&self, context: &Context<'_>) -> ServerResult<Option<Value>> {
-        let field = context.item.node.name.node.as_str();
-        if field == "__typename" {
-            return self.0.resolve_field(context).await;
-        }
-        let (actions, caller): (&Actions, &Caller) = (context.data_unchecked(), context.data_unchecked());
-        let own: &OfRequest = context.data_unchecked();
-        own.changes(None);
-        let refused =
-            |error: ActionError| context.set_error_path(Error::from(error).into_server_error(context.item.pos));
-        let id = actions.begin_audit(caller, field).await.map_err(refused)?;
-        let resolved = self.0.resolve_field(context).await;
-        let outcome = resolved.as_ref().map_or_else(code, |_| "DONE");
-        actions.end_audit(id, own.changes(None).as_deref(), outcome).await;
-        resolved
-    }
-}
-
-impl<T: ObjectType> ObjectType for Audited<T> {}
 
 /// The code of a refusal. What has none is a value that is not of its type.
 fn code(error: &ServerError) -> &str {

@@ -7,7 +7,6 @@ mod compare;
 mod connection;
 mod cost;
 mod datalake;
-mod deadline;
 mod enums;
 mod error;
 mod filter;
@@ -18,6 +17,7 @@ mod paystat;
 mod postal_code;
 mod query;
 mod rights;
+mod root;
 mod scalars;
 mod snapshot;
 mod stats;
@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_graphql::{MergedObject, Request, SchemaBuilder};
 
-use self::{audit::Audited, batch::Batches, deadline::InTime};
+use self::{batch::Batches, root::Root};
 use crate::{
     actions::{Actions, Deadline},
     config::DocumentsConfig,
@@ -62,10 +62,10 @@ pub struct Query(
 pub struct Mutation(mutation::PostalCodeMutation, mutation::PaystatMutation, mutation::LoadMutation);
 
 /// The whole schema.
-pub type Schema = async_graphql::Schema<InTime<Query>, InTime<Audited<Mutation>>, subscription::Subscription>;
+pub type Schema = async_graphql::Schema<Root<Query>, Root<Mutation>, subscription::Subscription>;
 
-fn builder() -> SchemaBuilder<InTime<Query>, InTime<Audited<Mutation>>, subscription::Subscription> {
-    Schema::build(InTime::default(), InTime::default(), subscription::Subscription)
+fn builder() -> SchemaBuilder<Root<Query>, Root<Mutation>, subscription::Subscription> {
+    Schema::build(Root::default(), Root::default(), subscription::Subscription)
         .override_output_type_description::<postal_code::PostalCodeConnection>("A page of a list of postal codes.")
         .override_output_type_description::<paystat::PaystatConnection>("A page of a list of paystats.")
         .override_output_type_description::<load::LoadConnection>("A page of a list of loads.")

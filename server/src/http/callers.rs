@@ -27,23 +27,20 @@ pub(super) async fn identify(State(access): State<Access>, mut request: Request,
     next.run(request).await
 }
 
-/// Who sends the request, which is counted: for the caller, or else for the address from which somebody tries.
+/// Who sends the request, which is counted.
 async fn admit(access: &Access, token: Option<&str>, address: Option<IpAddr>) -> Result<Caller, ActionError> {
-    match access.caller(token, address).await {
-        Ok(caller) => {
-            access.count_request(&caller)?;
-            Ok(caller)
-        }
-        Err(unknown) => {
-            access.count_attempt(address)?;
-            Err(unknown.into())
-        }
-    }
+    let caller = known(access, token, address).await?;
+    access.count_request(&caller)?;
+    Ok(caller)
 }
 
-/// Who shows `token` on a connection that was counted when it was opened. Trying is counted.
-pub(super) async fn known(access: &Access, token: &str, address: Option<IpAddr>) -> Result<Caller, ActionError> {
-    match access.caller(Some(token), address).await {
+/// Who shows `token`. Only trying is counted, by the address: a connection was counted when it was opened.
+pub(super) async fn known(
+    access: &Access,
+    token: Option<&str>,
+    address: Option<IpAddr>,
+) -> Result<Caller, ActionError> {
+    match access.caller(token, address).await {
         Ok(caller) => Ok(caller),
         Err(unknown) => {
             access.count_attempt(address)?;

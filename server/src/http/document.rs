@@ -26,10 +26,10 @@ use super::{
     fan_out::Question,
     options::{GraphqlOptions, Rights, Shared},
     persisted::PersistedDocuments,
-    response::{Code, with_code},
+    response::{Code, refused, with_code},
     size::Limits,
 };
-use crate::access::Caller;
+use crate::{access::Caller, actions::ActionError};
 
 /// How much text of documents is kept parsed, in bytes. Parsed it takes ten times as much, and at worst three hundred times.
 const KEPT: usize = 128 * 1024;
@@ -117,10 +117,9 @@ impl Documents {
         for field in fields {
             let name = field.node.name.node.as_str();
             if root.is_some_and(|root| root.field(name).is_some()) {
-                callers::check(caller, (self.rights)(operation.ty, name)).map_err(|refused| {
-                    let mut error = ServerError::new(format!("{name}: {}", refused.message), Some(field.pos));
-                    error.extensions.get_or_insert_default().set("code", refused.code.name());
-                    error
+                callers::check(caller, (self.rights)(operation.ty, name)).map_err(|refusal| {
+                    let refusal = ActionError { message: format!("{name}: {}", refusal.message), ..refusal };
+                    ServerError { locations: vec![field.pos], ..refused(refusal) }
                 })?;
             }
         }
@@ -383,6 +382,7 @@ mod tests {
         let error = "the document has more than 10000 selections, fragments written out".to_owned();
         assert_eq!(kind(&doubling(12), None), Err(error.clone()));
         assert_eq!(kind(&doubling(20), None), Err(error));
+        assert_eq!(kind(&doubling(60), None), Err("the document nests deeper than 32 levels".to_owned()));
         assert_eq!(kind(&format!("{{ {} }}", "a ".repeat(9_998)), None), Ok(OperationType::Query));
         assert_eq!(
             kind(&format!("{{ {} }}", "a ".repeat(9_999)), None),

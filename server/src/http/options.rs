@@ -24,7 +24,8 @@ pub struct Shared {
     pub resumed_by: &'static str,
 }
 
-/// Settings of the endpoint that [`graphql_routes`](super::graphql_routes) builds. [`Default`] is meant for production.
+/// Settings of the endpoint that [`graphql_routes`](super::graphql_routes) builds. [`Default`] is meant for production, but for
+/// `access` and `rights`, which it leaves open.
 #[derive(Clone)]
 pub struct GraphqlOptions {
     /// Who may call, and how often. Default: everybody, as often as they like.

@@ -16,6 +16,7 @@ use serde::{
 };
 
 use super::accept::MediaType;
+use crate::actions::ActionError;
 
 /// The values of `extensions.code` that the transport itself gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +31,6 @@ pub(super) enum Code {
     BodyTooLarge,
     /// Several requests come as one.
     BatchRefused,
-    /// Nobody knows who asks.
-    Unauthenticated,
     /// The document has too many words, signs or selections.
     DocumentTooLarge,
     /// The document nests too deep.
@@ -62,7 +61,6 @@ impl Code {
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BodyTooLarge => "BODY_TOO_LARGE",
             Self::BatchRefused => "BATCH_REFUSED",
-            Self::Unauthenticated => "UNAUTHENTICATED",
             Self::DocumentTooLarge => "DOCUMENT_TOO_LARGE",
             Self::DocumentTooDeep => "DOCUMENT_TOO_DEEP",
             Self::TooManyAliases => "TOO_MANY_ALIASES",
@@ -83,6 +81,13 @@ pub(super) fn with_code(mut error: ServerError, code: Code) -> ServerError {
     if extensions.get("code").is_none() {
         extensions.set("code", code.as_str());
     }
+    error
+}
+
+/// An action's refusal, where it is the answer to a whole request.
+pub(super) fn refused(refusal: ActionError) -> ServerError {
+    let mut error = ServerError::new(refusal.message, None);
+    error.extensions.get_or_insert_default().set("code", refusal.code.name());
     error
 }
 

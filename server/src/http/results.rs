@@ -15,10 +15,10 @@ use super::{
     fan_out::Question,
     feed::{EventId, Feed, Part},
     graphql::Endpoint,
-    response::{Answer, Code, or_internal_error, with_code},
+    response::{Answer, Code, or_internal_error, refused, with_code},
 };
 
-use crate::access::{Caller, TooMuch};
+use crate::access::Caller;
 
 /// One result.
 #[derive(Clone, Debug)]
@@ -57,7 +57,9 @@ pub(super) fn results<E: Executor>(
     last_seen: Option<u64>,
 ) -> BoxStream<'static, Outcome> {
     let is_watching = |kind| match kind {
-        OperationType::Subscription => endpoint.options.access.watching(caller).map(Some).map_err(too_much),
+        OperationType::Subscription => {
+            endpoint.options.access.watching(caller).map(Some).map_err(|too_much| refused(too_much.into()))
+        }
         OperationType::Query | OperationType::Mutation => Ok(None),
     };
     let watching = inspected.as_ref().map_or(Ok(None), |inspected| is_watching(inspected.kind));
@@ -81,10 +83,6 @@ pub(super) fn results<E: Executor>(
         Some(watching) => results.inspect(move |_| _ = &watching).boxed(),
         None => results,
     }
-}
-
-fn too_much(too_much: TooMuch) -> ServerError {
-    with_code(ServerError::new(too_much.to_string(), None), Code::RateLimited)
 }
 
 /// What executions of one operation have in common.

@@ -16,12 +16,10 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{Told, response, tell};
-use crate::access::{Caller, Unknown};
-use crate::http::{
-    document::Inspected,
-    graphql::Endpoint,
-    response::{Code, with_code},
-    results::Outcome,
+use crate::{
+    access::{Caller, Unknown},
+    actions::ActionError,
+    http::{document::Inspected, graphql::Endpoint, response::refused, results::Outcome},
 };
 
 /// Before the first part. Each part ends with the delimiter of the next, since that is how a client knows that it is whole.
@@ -46,14 +44,13 @@ fn part(told: Told) -> Bytes {
         Told::Result(Outcome { line, .. }) => [PART, br#"{"payload":"#, &line, b"}", DELIMITER].concat().into(),
         Told::Beginning | Told::Heartbeat => [PART, b"{}", DELIMITER].concat().into(),
         Told::Complete => Bytes::from_static(END),
-        Told::GoingAway => failure("going away: the server stops, please subscribe again", Code::Unavailable),
-        Told::Void => failure(&Unknown::Expired.to_string(), Code::Unauthenticated),
+        Told::GoingAway => failure(ActionError::unavailable("going away: the server stops, please subscribe again")),
+        Told::Void => failure(Unknown::Expired.into()),
     }
 }
 
 /// The last part, after which there may be more.
-fn failure(message: &str, code: Code) -> Bytes {
-    let error = with_code(ServerError::new(message, None), code);
-    let error = json!({ "payload": null, "errors": [error] }).to_string();
+fn failure(refusal: ActionError) -> Bytes {
+    let error = json!({ "payload": null, "errors": [refused(refusal)] }).to_string();
     [PART, error.as_bytes(), DELIMITER, END].concat().into()
 }

@@ -32,7 +32,7 @@ enum BrokenOff {
     #[error("going away: the server stops, please reconnect")]
     GoingAway,
     /// Who reconnects is told why by the status.
-    #[error("the API key or token has expired")]
+    #[error("the API key or token is not valid any more")]
     Void,
 }
 

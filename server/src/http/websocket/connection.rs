@@ -24,7 +24,7 @@ use crate::{
     http::{
         GraphqlOptions, callers,
         graphql::Endpoint,
-        response::{Code, with_code},
+        response::{Code, refused, with_code},
     },
 };
 
@@ -167,7 +167,7 @@ impl<E: Executor> Connection<E> {
     async fn begin(&mut self, payload: Option<Map<String, Value>>) -> Result<Session, CloseReason> {
         let access = self.endpoint.options.access.clone();
         let caller = match payload.as_ref().and_then(token_in) {
-            Some(token) => callers::known(&access, &token, self.address).await,
+            Some(token) => callers::known(&access, Some(&token), self.address).await,
             None => self.by_headers.clone(),
         };
         let caller = caller.map_err(|refused| CloseReason::Forbidden(refused.message))?;
@@ -192,7 +192,7 @@ impl<E: Executor> Connection<E> {
             return self.send(&ServerMessage::Error { id: &id, payload: &[error] }, socket).await;
         }
         if let Err(too_much) = self.endpoint.options.access.count_request(&caller) {
-            let error = with_code(ServerError::new(too_much.to_string(), None), Code::RateLimited);
+            let error = refused(too_much.into());
             return self.send(&ServerMessage::Error { id: &id, payload: &[error] }, socket).await;
         }
         let number = self.started;
