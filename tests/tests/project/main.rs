@@ -1,0 +1,5 @@
+//! What holds of the project as a whole: its dependencies, the files it is deployed by, and engines that demand TLS and passwords.
+
+mod dependencies;
+mod deployment;
+mod secured_engines;
