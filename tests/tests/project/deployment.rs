@@ -19,11 +19,14 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The services that are programs of ours.
 const PROGRAMS: [&str; 2] = ["server", "loader"];
 
+/// Each of them with the variable that says where it listens.
+const ADDRESSES: [(&str, &str); 2] = [("server", "PAYSTATS_HTTP_ADDR"), ("loader", "PAYSTATS_LOADER_HTTP_ADDR")];
+
 #[test]
 fn every_variable_that_is_set_is_one_that_the_programs_read() {
     let sources: String =
         ["core", "server", "loader"].iter().map(|member| sources(&root(member).join("src"))).collect();
-    for file in ["docker-compose.yml", "deploy/Dockerfile", "deploy/server-is-ready"] {
+    for file in ["docker-compose.yml", "deploy/Dockerfile", "deploy/is-ready"] {
         for variable in variables(&read(file)) {
             assert!(sources.contains(&format!("\"{variable}\"")), "{file} names {variable}, and no program reads it");
         }
@@ -143,15 +146,19 @@ fn nothing_that_is_copied_is_ignored() {
 #[test]
 fn the_port_is_the_same_everywhere() {
     let compose = compose();
-    let server = &compose["services"]["server"];
-    let address = text(&server["environment"]["PAYSTATS_HTTP_ADDR"]);
-    let port = address.strip_prefix("0.0.0.0:").expect("reachable from outside the container");
     let dockerfile = Dockerfile::read();
-    let image = dockerfile.stage("server");
-    assert_eq!(image.env("PAYSTATS_HTTP_ADDR").as_deref(), Some(address));
-    assert_eq!(image.instructions("EXPOSE").collect::<Vec<_>>(), [port]);
-    // Nothing asks for a password: only this machine may connect.
-    assert_eq!(server["ports"], serde_json::json!([format!("127.0.0.1:{port}:{port}")]));
+    for (program, variable) in ADDRESSES {
+        let service = &compose["services"][program];
+        let address = text(&service["environment"][variable]);
+        let port = address.strip_prefix("0.0.0.0:").expect("reachable from outside the container");
+        let image = dockerfile.stage(program);
+        assert_eq!(image.env(variable).as_deref(), Some(address));
+        assert_eq!(image.instructions("EXPOSE").collect::<Vec<_>>(), [port]);
+        if program == "server" {
+            // Nothing asks for a password: only this machine may connect.
+            assert_eq!(service["ports"], serde_json::json!([format!("127.0.0.1:{port}:{port}")]));
+        }
+    }
     for (name, service) in services(&compose).filter(|(name, _)| *name != "server") {
         assert!(service["ports"].is_null(), "{name} is published");
     }
@@ -233,20 +240,23 @@ fn the_programs_ask_for_the_engines_that_are_there() {
 }
 
 #[test]
-fn the_health_check_of_the_server_is_its_answer_to_readyz() {
+fn the_health_check_of_a_program_is_its_answer_to_readyz() {
     let dockerfile = Dockerfile::read();
-    let image = dockerfile.stage("server");
-    let check = image.instructions("HEALTHCHECK").next().unwrap();
-    assert!(check.ends_with("CMD [\"server-is-ready\"]"), "{check}");
-    assert!(image.instructions("COPY").any(|copy| copy == "deploy/server-is-ready /usr/local/bin/"));
-    assert!(sources(&root("server/src")).contains("\"/readyz\""));
+    for (program, variable) in ADDRESSES {
+        let check = dockerfile.stage(program).instructions("HEALTHCHECK").next().unwrap();
+        assert!(check.ends_with(&format!("CMD [\"is-ready\", \"{variable}\"]")), "{check}");
+    }
+    let runtime = dockerfile.stage("runtime");
+    assert!(runtime.instructions("COPY").any(|copy| copy == "deploy/is-ready /usr/local/bin/"));
+    let sources: String = ["core", "server"].iter().map(|member| sources(&root(member).join("src"))).collect();
+    assert!(sources.contains("\"/readyz\""));
 
     assert!(is_ready(Some("200 OK")));
     assert!(!is_ready(Some("503 Service Unavailable")));
     assert!(!is_ready(None));
 }
 
-/// What `deploy/server-is-ready` says about a server that answers with `status`, or about none.
+/// What `deploy/is-ready` says about a program that answers with `status`, or about none.
 fn is_ready(status: Option<&'static str>) -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -262,8 +272,8 @@ fn is_ready(status: Option<&'static str>) -> bool {
         })
     });
     drop(listener);
-    let mut check = Command::new(root("deploy/server-is-ready"));
-    check.env("PAYSTATS_HTTP_ADDR", format!("0.0.0.0:{port}")).stderr(Stdio::null());
+    let mut check = Command::new(root("deploy/is-ready"));
+    check.arg("PAYSTATS_HTTP_ADDR").env("PAYSTATS_HTTP_ADDR", format!("0.0.0.0:{port}")).stderr(Stdio::null());
     let status = check.status().unwrap();
     if let Some(server) = server {
         // If nobody has asked, the server above waits still.
