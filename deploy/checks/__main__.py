@@ -5,6 +5,7 @@ Run by deploy/lint, which has PyYAML and kubernetes-validate installed. Prints w
 import sys
 
 import kubernetes
+import observability
 import rust
 
 
@@ -17,7 +18,7 @@ def pending():
 
 def main():
     """Runs all checks; the exit code says whether there was anything."""
-    problems = [*pending(), *kubernetes.check()]
+    problems = [*pending(), *kubernetes.check(), *observability.check()]
     for problem in problems:
         print(f"deploy: {problem}")
     return 1 if problems else 0

@@ -47,6 +47,10 @@ def _check_overlay(objects):
         else:
             for problem in _check_program(program, deployment, objects):
                 yield f"paystats-{program}: {problem}"
+    readme = (rust.ROOT / "README.md").read_text()
+    for name in sorted(_secrets(list(objects.values()))):
+        if f"`{name}`" not in readme and f" {name} " not in readme:
+            yield f"README.md does not tell how the secret {name} is made"
     yield from _selectors(objects)
     yield from _scaling(objects)
     yield from _monitors(objects)
@@ -78,22 +82,18 @@ def _check_program(program, deployment, objects):
         yield "the image's entry point is the command"
     if container["image"].rpartition("/")[2] != f"paystats-{program}:{rust.version()}":
         yield f"{container['image']} is not paystats-{program} of version {rust.version()}"
-    readme = (rust.ROOT / "README.md").read_text()
-    for name in _secrets(pod):
-        if f"`{name}`" not in readme and f" {name} " not in readme:
-            yield f"README.md does not tell how the secret {name} is made"
     yield from _rights(pod, container)
     yield from _environment(program, pod, container, objects)
     yield from _ports(program, template, container, objects)
 
 
 def _secrets(value):
-    """The names of the secrets that a pod needs."""
+    """The names of the secrets that objects need."""
     if isinstance(value, list):
         return {name for item in value for name in _secrets(item)}
     if not isinstance(value, dict):
         return set()
-    own = {value[kind]["name"] for kind in ("secretKeyRef", "secretRef") if kind in value}
+    own = {value[kind]["name"] for kind in ("secretKeyRef", "secretRef", "credentials") if kind in value}
     own |= {value["secretName"]} if "secretName" in value else set()
     return own | {name for item in value.values() for name in _secrets(item)}
 
