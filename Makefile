@@ -45,7 +45,7 @@ torture: engines ## Break things while loads run, hundreds of times; ROUNDS=20, 
 	@env PAYSTATS_DIE_WITH_PARENT=1 $(TARGET)/debug/paystats engines exec -- $(RUNNER) --package paystats-tests --test faults --no-fail-fast; \
 	status=$$?; cat $(REPORT); exit $$status
 
-lint: $(if $(HAS_NODE),web/node_modules/.installed) ## Formatting, clippy, dependencies, schema drift, pages, container files, scripts
+lint: $(if $(HAS_NODE),web/node_modules/.installed) ## Formatting, clippy, dependencies, schema drift, pages, deploy/, scripts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \

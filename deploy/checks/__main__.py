@@ -1,4 +1,4 @@
-"""Checks deploy/ without Docker and without a cluster: manifests, rules and dashboards against their schemas and against the code.
+"""Checks deploy/ without Docker and without a cluster: manifests, rules and dashboards against schemas and against the code.
 
 Run by deploy/lint, which has PyYAML and kubernetes-validate installed. Prints what is wrong, a line each."""
 

@@ -1,5 +1,6 @@
-"""Schemas of the objects that are not Kubernetes's own. They hold the fields that deploy/kubernetes uses, written from the documentation of
-KEDA and of the Prometheus Operator, and refuse all others: a field that is added there has to be added here, with a look at what it is."""
+"""Schemas of the objects that are not Kubernetes's own. They hold the fields that deploy/kubernetes uses, written from the
+documentation of KEDA and of the Prometheus Operator, and refuse all others: a field that is added there has to be added here,
+with a look at what it is."""
 
 _TEXT = {"type": "string", "minLength": 1}
 _COUNT = {"type": "integer", "minimum": 0}

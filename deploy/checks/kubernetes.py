@@ -101,14 +101,18 @@ def _secrets(value):
 def _rights(pod, container):
     user = pod["securityContext"]
     expected = {
-        "runAsNonRoot": True, "runAsUser": rust.image_user(), "runAsGroup": rust.image_user(),
+        "runAsNonRoot": True,
+        "runAsUser": rust.image_user(),
+        "runAsGroup": rust.image_user(),
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     for field, value in expected.items():
         if user.get(field) != value:
             yield f"securityContext.{field} is not {value}"
     if container["securityContext"] != {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
     }:
         yield "the container may do more than it needs"
     if pod.get("automountServiceAccountToken") is not False:

@@ -1,15 +1,16 @@
 """Renders a kustomization, as `kubectl kustomize` does: enough for the checks, which have to run where there is no kustomize.
 
-It knows what deploy/kubernetes uses, and fails on every field that it does not know, so that it cannot leave something out in silence:
+It knows what deploy/kubernetes uses, and fails on every field that it does not know, so that it cannot leave something out in
+silence:
 
 - `resources` (files and folders), `components`, `namespace`, `images` (`newName`, `newTag`);
 - `labels` with `pairs` and `includeTemplates`, never in selectors;
-- `patches` by `path`, as strategic merges of one object each. Lists are merged where Kubernetes says by which key and LIST_KEYS lists
-  them; any other list in a patch is refused;
+- `patches` by `path`, as strategic merges of one object each. Lists are merged where Kubernetes says by which key and LIST_KEYS
+  lists them; any other list in a patch is refused;
 - `configMapGenerator` with `literals` and `behavior: merge`, and the hash of the content behind the name.
 
-It does not know generators of secrets, JSON patches, replacements, name prefixes, Helm charts, remote resources, `$patch` directives, or
-which kinds have no namespace beyond CLUSTER_WIDE. `compare` holds it against the real one where that is installed.
+It does not know generators of secrets, JSON patches, replacements, name prefixes, Helm charts, remote resources, `$patch`
+directives, or which kinds have no namespace beyond CLUSTER_WIDE. `compare` holds it against the real one where that is installed.
 """
 
 import copy
@@ -26,7 +27,15 @@ import yaml
 LIST_KEYS = {"containers": "name", "env": "name", "volumes": "name", "volumeMounts": "mountPath"}
 CLUSTER_WIDE = {"Namespace"}
 FIELDS = {
-    "apiVersion", "kind", "namespace", "resources", "components", "labels", "images", "patches", "configMapGenerator",
+    "apiVersion",
+    "kind",
+    "namespace",
+    "resources",
+    "components",
+    "labels",
+    "images",
+    "patches",
+    "configMapGenerator",
 }
 
 
@@ -55,11 +64,8 @@ def compare(folder, rendered):
         return [f"kustomize: {output.stderr.strip()}"]
     objects = yaml.safe_load_all(output.stdout)
     real = {(item["kind"], item["metadata"]["name"]): item for item in objects}
-    said = []
-    for key in sorted(real.keys() | rendered.keys()):
-        if real.get(key) != rendered.get(key):
-            said.append(f"{'/'.join(key)} is rendered differently by kustomize")
-    return said
+    keys = sorted(real.keys() | rendered.keys())
+    return [f"{'/'.join(key)} is rendered differently by kustomize" for key in keys if real.get(key) != rendered.get(key)]
 
 
 def _kustomize():
@@ -202,7 +208,7 @@ def _rename_config_map(value, name, new_name):
 
 
 def _hash(config_map):
-    """The first ten digits of the SHA-256 of the content, some of them as letters that make no words. The name has no part in it."""
+    """The first ten digits of the SHA-256 of the content, some of them as letters. The name has no part in it."""
     content = json.dumps({"data": config_map["data"], "kind": "ConfigMap", "name": ""}, sort_keys=True, separators=(",", ":"))
     if re.search("[<>&]", content) or not content.isascii():
         raise Unknown("the renderer does not know how kustomize writes <, > and & or letters beyond ASCII before it hashes them")

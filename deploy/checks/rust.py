@@ -53,11 +53,12 @@ def metrics():
     return literals("paystats_[a-z_]+")
 
 
+@cache
 def words_beside_metrics():
-    """All words of the files that name a metric: labels and their values are among them."""
+    """All string literals, and all words of the files that name a metric: labels are among them, as literals or as fields."""
     files = [file for member in MEMBERS for file in (ROOT / member / "src").rglob("*.rs")]
     texts = [text for text in map(Path.read_text, files) if re.search('"paystats_[a-z_]+"', text)]
-    return {word for text in texts for word in re.findall(r"\w+", text)}
+    return literals("[a-z_]+") | {word for text in texts for word in re.findall(r"\w+", text)}
 
 
 def work_stream(prefix):
