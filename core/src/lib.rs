@@ -9,6 +9,8 @@ pub mod datalake;
 pub mod domain;
 pub mod engines;
 pub mod load;
+pub mod metrics;
+pub mod operations;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

@@ -1,4 +1,4 @@
-"""What the Rust sources say: variables, metrics, paths, streams. Read as text, so the checks need no compiler."""
+"""What the Rust sources say: variables, paths, streams. Read as text, so the checks need no compiler."""
 
 import re
 from functools import cache
@@ -20,17 +20,10 @@ def literals(pattern):
     return {found for member in MEMBERS for found in re.findall(f'"({pattern})"', source(member))}
 
 
-@cache
-def pending():
-    """What pending.txt promises: lines of that file, without comments."""
-    lines = (Path(__file__).parent / "pending.txt").read_text().splitlines()
-    return {line.split()[0]: set(line.split()[1:]) for line in lines if line and not line.startswith("#")}
-
-
 def variables():
-    """The variables that the programs read, those with `_FILE` included, and those that pending.txt lists."""
+    """The variables that the programs read, those with `_FILE` included."""
     plain = literals("PAYSTATS_[A-Z_]+")
-    return plain | {f"{name}_FILE" for name in secrets()} | {name for name in pending() if name.isupper()}
+    return plain | {f"{name}_FILE" for name in secrets()}
 
 
 def secrets():
@@ -46,19 +39,6 @@ def required():
 def is_store_option(name):
     """Whether it is one of the variables that the client of object stores reads."""
     return name.startswith(("AWS_", "GOOGLE_", "AZURE_"))
-
-
-def metrics():
-    """Names of metrics that the programs have as literals."""
-    return literals("paystats_[a-z_]+")
-
-
-@cache
-def words_beside_metrics():
-    """All string literals, and all words of the files that name a metric: labels are among them, as literals or as fields."""
-    files = [file for member in MEMBERS for file in (ROOT / member / "src").rglob("*.rs")]
-    texts = [text for text in map(Path.read_text, files) if re.search('"paystats_[a-z_]+"', text)]
-    return literals("[a-z_]+") | {word for text in texts for word in re.findall(r"\w+", text)}
 
 
 def work_stream(prefix):

@@ -6,7 +6,7 @@ use csv_async::ByteRecord;
 use paystats_core::{
     bus::Work,
     datalake::SourceFormat,
-    load::{ChunkProgress, Load, LoadEntity, Rejection, RejectionCount, TotalChanges},
+    load::{ChunkProgress, Counts, Load, LoadEntity, Rejection, RejectionCount, TotalChanges},
     store::{
         BatchOutcome, ChunkState, Claim, LoadBatch, LoadChunk, LoadSession, REJECTIONS_KEPT, RowOutcome, Settled,
         StoreError,
@@ -189,6 +189,9 @@ impl<'a, R: Rows> Writer<'a, R> {
             BatchOutcome::Lost => return Ok(Outcome::Lost),
         };
         let is_worse = state.counts.rejected > self.state.counts.rejected;
+        if !self.load.dry_run {
+            self.count(&state);
+        }
         self.state = state;
         self.report().await;
         if is_worse {
@@ -196,6 +199,19 @@ impl<'a, R: Rows> Writer<'a, R> {
         }
         self.batch.clear();
         Ok(Outcome::Done)
+    }
+
+    /// Counts what a batch has done, which left the chunk in this state.
+    fn count(&self, after: &ChunkState) {
+        let (before, metrics, entity) = (&self.state, &self.loader.metrics, self.load.entity);
+        let rows = Counts {
+            inserted: after.counts.inserted - before.counts.inserted,
+            updated: after.counts.updated - before.counts.updated,
+            unchanged: after.counts.unchanged - before.counts.unchanged,
+            rejected: after.counts.rejected - before.counts.rejected,
+        };
+        metrics.wrote(entity, rows, after.next_byte - before.next_byte);
+        metrics.rejected_between(entity, &before.rejections, &after.rejections);
     }
 
     /// What the batch leaves beside its rows.

@@ -41,6 +41,7 @@ pub async fn if_done(loader: &Loader, id: LoadId) -> Result<(), WorkError> {
             has_ended
         };
         if has_ended {
+            loader.metrics.ended(load.entity, LoadState::Succeeded);
             let counts = progress.counts;
             let (inserted, updated, unchanged) = (counts.inserted, counts.updated, counts.unchanged);
             info!(
@@ -81,6 +82,7 @@ pub async fn taken_back(loader: &Loader, load: &Load, mut progress: Progress) ->
         has_ended
     };
     if has_ended {
+        loader.metrics.ended(load.entity, progress.state);
         let (rows, kept, state) = (progress.reverted.rows, progress.reverted.kept, progress.state.name());
         info!(load.id = %load.id, load.number = load.number, state, rows, kept, "load was taken back");
     }

@@ -7,9 +7,11 @@
 
 mod chunk;
 mod columns;
+mod condition;
 mod error;
 mod finish;
 mod keep_alive;
+mod metrics;
 mod plan;
 mod records;
 mod report;
@@ -19,20 +21,22 @@ mod rows;
 mod source;
 mod worker;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
+use anyhow::Context;
 use paystats_core::{
     bus::WorkKind,
-    config::{Config, ConfigError, number},
+    config::{Config, ConfigError, number, optional},
     datalake::Datalake,
     engines::Engines,
+    operations::Operations,
     store::Store,
 };
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use self::report::Reports;
+use self::{condition::Condition, metrics::Metrics, report::Reports};
 
 /// What a loader needs beyond the engines. Its variables:
 ///
@@ -40,6 +44,7 @@ use self::report::Reports;
 /// |---|---|---|
 /// | `PAYSTATS_LOADER_CONCURRENCY` | chunks that this process works on at once | twice the number of cores |
 /// | `PAYSTATS_CHUNK_BYTES` | least size of a chunk, in bytes | `8388608` (8 MiB) |
+/// | `PAYSTATS_LOADER_HTTP_ADDR` | where `/healthz`, `/readyz` and `/metrics` are served, to whoever asks: [`http_address`] | nowhere |
 /// | `PAYSTATS_CHUNKS_IN_FLIGHT` | chunks of one load that are on the queue at once, so that loads take turns | `16` |
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
@@ -64,25 +69,74 @@ impl LoaderConfig {
     }
 }
 
+/// Where a loader is asked how it is, from the environment; `None`: nowhere. `127.0.0.1:8081` for one.
+pub fn http_address() -> Result<Option<SocketAddr>, ConfigError> {
+    const VARIABLE: &str = "PAYSTATS_LOADER_HTTP_ADDR";
+    let invalid = |text: String| {
+        move |_| ConfigError::Invalid {
+            variable: VARIABLE,
+            reason: format!("'{text}' is no address such as 127.0.0.1:8081"),
+        }
+    };
+    optional(VARIABLE).map(|text| text.parse().map_err(invalid(text))).transpose()
+}
+
+/// Listens there.
+pub async fn listen_for_operators() -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = http_address()? else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    Ok(Some(listener.with_context(|| format!("PAYSTATS_LOADER_HTTP_ADDR: {address} cannot be listened on"))?))
+}
+
 /// Everything that a worker uses.
 struct Loader {
     engines: Engines,
     datalake: Datalake,
     config: LoaderConfig,
     reports: Reports,
+    metrics: Metrics,
+    condition: Arc<Condition>,
 }
 
 /// Waits for the engines and works until `shutdown` is cancelled. Work in hand is then given back, for another loader or
-/// the next start.
-pub async fn run(config: Config, loader: LoaderConfig, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// the next start. Meanwhile it tells on `operators`, if there is one, how it is.
+pub async fn run(
+    config: Config,
+    loader: LoaderConfig,
+    operators: Option<TcpListener>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let store = Store::new(&config.store).await?;
+    let (metrics, condition) = (Metrics::default(), Arc::new(Condition::new(store.clone())));
+    let operations = Operations::new(condition.clone(), metrics.registry(), env!("CARGO_PKG_VERSION"));
+    let told = async {
+        match operators {
+            Some(listener) => operations.serve(listener).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = work_until(store, config, loader, (metrics, condition), shutdown) => ended,
+        failed = told => Ok(failed?),
+    }
+}
+
+async fn work_until(
+    store: Store,
+    config: Config,
+    loader: LoaderConfig,
+    (metrics, condition): (Metrics, Arc<Condition>),
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let engines = tokio::select! {
         engines = Engines::connect(store, &config) => engines,
         () = shutdown.cancelled() => return Ok(()),
     };
     let concurrency = loader.concurrency;
     let reports = Reports::new(engines.bus.clone());
-    let loader = Arc::new(Loader { engines, datalake: Datalake::new(&config.datalake), config: loader, reports });
+    condition.connected(engines.bus.clone());
+    let datalake = Datalake::new(&config.datalake);
+    let loader = Arc::new(Loader { engines, datalake, config: loader, reports, metrics, condition });
     info!(concurrency, "loader takes work");
     let mut workers = JoinSet::new();
     for kind in [WorkKind::Plan, WorkKind::Revert] {

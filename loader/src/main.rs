@@ -6,8 +6,9 @@ use paystats_loader::LoaderConfig;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::init(telemetry::SERVICE)?;
+    let _traces = telemetry::init("paystats-loader", telemetry::SERVICE)?;
     let (config, loader) = (Config::from_env()?, LoaderConfig::from_env()?);
     let shutdown = shutdown::on_signal().context("listening for signals")?;
-    paystats_loader::run(config, loader, shutdown).await
+    let operators = paystats_loader::listen_for_operators().await?;
+    paystats_loader::run(config, loader, operators, shutdown).await
 }

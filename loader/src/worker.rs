@@ -1,6 +1,10 @@
 //! One worker: takes work, keeps it alive, does it, and says what happens next: done, again, or given up.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use paystats_core::{
@@ -8,11 +12,12 @@ use paystats_core::{
     engines::{backoff, wait_for},
     load::LoadState,
     store::Claim,
+    telemetry::traces,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument, Span, debug, error, field::Empty, info, info_span, warn};
 
-use crate::{Loader, chunk, error::WorkError, finish, keep_alive::KeepAlive, plan, revert};
+use crate::{Loader, chunk, error::WorkError, finish, keep_alive::KeepAlive, metrics::WorkOutcome, plan, revert};
 
 /// How often work is given out before its load is given up. Waiting for an engine is part of an attempt, not one more; a worker that
 /// dies or is stopped in the middle uses one up.
@@ -24,7 +29,8 @@ pub async fn work(loader: Arc<Loader>, kind: WorkKind, shutdown: CancellationTok
     let work = async {
         loop {
             let queue = wait_for("the work queue", || open_queue(loader, kind)).await;
-            if let Err(error) = take_all(loader, &queue, &shutdown).await {
+            let _listening = loader.condition.listens(kind);
+            if let Err(error) = take_all(loader, kind, &queue, &shutdown).await {
                 warn!(%error, "the work queue was lost");
             }
             if shutdown.is_cancelled() {
@@ -55,7 +61,12 @@ async fn open_queue(loader: &Loader, kind: WorkKind) -> Result<WorkQueue, WorkEr
     }
 }
 
-async fn take_all(loader: &Loader, queue: &WorkQueue, shutdown: &CancellationToken) -> Result<(), BusError> {
+async fn take_all(
+    loader: &Loader,
+    kind: WorkKind,
+    queue: &WorkQueue,
+    shutdown: &CancellationToken,
+) -> Result<(), BusError> {
     loop {
         let delivery = tokio::select! {
             biased;
@@ -67,8 +78,9 @@ async fn take_all(loader: &Loader, queue: &WorkQueue, shutdown: &CancellationTok
         };
         let delivery = Arc::new(delivery);
         let _alive = KeepAlive::start(delivery.clone());
+        let _in_hand = loader.metrics.takes(kind, delivery.attempt());
         let answered = tokio::select! {
-            answered = handle(loader, &delivery) => answered,
+            answered = handle(loader, kind, &delivery) => answered,
             () = shutdown.cancelled() => delivery.nak(Duration::ZERO).await,
         };
         if let Err(error) = answered {
@@ -78,8 +90,11 @@ async fn take_all(loader: &Loader, queue: &WorkQueue, shutdown: &CancellationTok
     }
 }
 
+/// Why the load of a piece of work cannot succeed.
+struct GivenUp(String);
+
 /// Does one piece of work and answers the bus.
-async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
+async fn handle(loader: &Loader, kind: WorkKind, delivery: &Delivery) -> Result<(), BusError> {
     let work = match delivery.work() {
         Ok(work) => work,
         Err(error) => {
@@ -87,21 +102,59 @@ async fn handle(loader: &Loader, delivery: &Delivery) -> Result<(), BusError> {
             return delivery.term().await;
         }
     };
-    let attempt = delivery.attempt();
-    let outcome = if attempt > MAX_ATTEMPTS && !matches!(work, Work::Revert { .. }) {
+    let span = span_of(kind, work, delivery);
+    do_and_answer(loader, kind, work, delivery).instrument(span).await
+}
+
+/// What is logged for the work has these fields.
+fn span_of(kind: WorkKind, work: Work, delivery: &Delivery) -> Span {
+    let chunk = match work {
+        Work::Plan { .. } | Work::Revert { .. } => None,
+        Work::Chunk { index, .. } => Some(index),
+    };
+    let span = info_span!(
+        "work",
+        kind = kind.name(),
+        load.id = %work.load(),
+        chunk,
+        trace.id = Empty,
+        otel.name = kind.name(),
+        otel.kind = "consumer",
+    );
+    if let Some(traceparent) = delivery.traceparent() {
+        traces::go_on(&span, traceparent);
+    }
+    if let Some(id) = traces::id_of(&span) {
+        span.record("trace.id", id);
+    }
+    span
+}
+
+async fn do_and_answer(loader: &Loader, kind: WorkKind, work: Work, delivery: &Delivery) -> Result<(), BusError> {
+    let (start, attempt) = (Instant::now(), delivery.attempt());
+    let done = if attempt > MAX_ATTEMPTS && !matches!(work, Work::Revert { .. }) {
         let reason = format!("a part of the load was tried {MAX_ATTEMPTS} times, and no worker could finish it");
-        finish::give_up(&loader.engines, work.load(), &reason).await
+        Err(GivenUp(reason))
     } else {
         match AssertUnwindSafe(until_engines_answer(loader, work)).catch_unwind().await {
-            Ok(Err(WorkError::Refused(reason))) => finish::give_up(&loader.engines, work.load(), &reason).await,
+            Ok(Err(WorkError::Refused(reason))) => Err(GivenUp(reason)),
             Ok(Err(WorkError::SourceAway(reason))) if attempt >= MAX_ATTEMPTS => {
-                let reason = format!("{reason}; it was tried {attempt} times");
-                finish::give_up(&loader.engines, work.load(), &reason).await
+                Err(GivenUp(format!("{reason}; it was tried {attempt} times")))
             }
-            Ok(outcome) => outcome,
-            Err(_) => Err(WorkError::Refused("a worker panicked".to_owned())),
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Ok(Err(WorkError::Refused("a worker panicked".to_owned()))),
         }
     };
+    let (done, outcome) = match done {
+        Ok(outcome) => (WorkOutcome::Done, outcome),
+        Err(GivenUp(reason)) => (WorkOutcome::Failed, finish::give_up(&loader.engines, work.load(), &reason).await),
+    };
+    let counted = match &outcome {
+        Ok(()) => done,
+        Err(WorkError::Lost) => WorkOutcome::NotOurs,
+        Err(_) => WorkOutcome::Again,
+    };
+    loader.metrics.worked(kind, counted, start.elapsed());
     match outcome {
         Ok(()) => delivery.ack().await,
         // The answer is the other worker's to give.

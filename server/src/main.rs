@@ -24,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
     if let Some(Command::ApiKey(new)) = Cli::parse().command {
         return new.execute();
     }
-    telemetry::init(telemetry::SERVICE)?;
+    let _traces = telemetry::init("paystats-server", telemetry::SERVICE)?;
     raise_limit();
     let (config, server) = (Config::from_env()?, ServerConfig::from_env()?);
     let shutdown = shutdown::on_signal().context("listening for signals")?;

@@ -8,10 +8,10 @@ use std::{
 use async_graphql::ID;
 use axum::{Router, extract::Request, response::Response};
 use paystats_core::{
-    bus::Bus,
     config::Config,
     datalake::Datalake,
     engines::{Engines, wait_for},
+    operations::Operations,
     store::Store,
 };
 use tokio::net::TcpListener;
@@ -23,25 +23,39 @@ use crate::{
     ServerConfig,
     access::Access,
     actions::{ActionError, Actions, Deadline, RejectedRows, Uploads},
+    condition::Condition,
     graphql::{self, SchemaSettings},
     http::{
-        Connections, GraphqlOptions, Peer, Types, dashboard_routes, graphql_routes, guarded, health_routes,
-        page_routes, refusal, rejections_csv_routes, upload_routes,
+        Connections, GraphqlOptions, Peer, Types, dashboard_routes, graphql_routes, guarded, observed, page_routes,
+        refusal, rejections_csv_routes, shown_to_readers, upload_routes,
     },
     memory::Memory,
+    metrics::Metrics,
     outbox,
     watch::LoadWatch,
 };
 
-/// What the routes look at once the engines are there.
-struct Ready {
-    bus: Bus,
+/// What the routes look at, as far as it is there.
+#[derive(Default)]
+pub(crate) struct Started {
+    /// The engines, once both have answered.
+    pub(crate) engines: OnceLock<Engines>,
+    /// The API, once the totals are in memory.
+    api: OnceLock<StartedApi>,
+}
+
+struct StartedApi {
     actions: Actions,
     graphql: Router,
 }
 
-/// Longest that a probe waits for an engine's answer.
-const PROBE: Duration = Duration::from_secs(2);
+impl Started {
+    /// What can be done, once it can.
+    pub(crate) fn actions(&self) -> Option<&Actions> {
+        self.api.get().map(|api| &api.actions)
+    }
+}
+
 /// Longest that requests in flight may take after the end was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -70,7 +84,12 @@ pub async fn run_on(
         warn!("nobody is asked who they are: whoever reaches this address may do everything; see PAYSTATS_API_KEYS");
     }
     let persisted = Arc::new(server.documents.persisted()?);
-    let ready: Arc<OnceLock<Ready>> = Arc::default();
+    let started: Arc<Started> = Arc::default();
+    let metrics = Metrics::default();
+    let operations = {
+        let condition = Condition { store: store.clone(), started: started.clone(), metrics: metrics.clone() };
+        Operations::new(Arc::new(condition), metrics.registry(), env!("CARGO_PKG_VERSION"))
+    };
     let sockets = TaskTracker::new();
     let deadline = Deadline(server.deadline);
     let datalake = Datalake::new(&config.datalake);
@@ -80,36 +99,37 @@ pub async fn run_on(
             access: access.clone(),
             limits: server.documents.limits,
             persisted,
+            metrics: metrics.clone(),
             shutdown: shutdown.clone(),
             sockets: sockets.clone(),
             ..Default::default()
         };
         let settings = SchemaSettings { deadline, documents: server.documents.clone() };
-        start_when_possible(store.clone(), config, datalake, settings, options, ready.clone())
+        start_when_possible(store, config, datalake, settings, options, started.clone())
     };
     let routes = Router::new()
         .route_service(
             "/graphql",
             tower::service_fn({
-                let ready = ready.clone();
+                let started = started.clone();
                 move |request| {
-                    let ready = ready.clone();
-                    async move { Ok::<_, std::convert::Infallible>(graphql_when_ready(&ready, request).await) }
+                    let started = started.clone();
+                    async move { Ok::<_, std::convert::Infallible>(graphql_when_ready(&started, request).await) }
                 }
             }),
         )
         .merge(rejections_csv_routes(deadline, &access, {
-            let ready = ready.clone();
             move |load| {
-                let ready = ready.clone();
-                async move { deadline.keep("try again", rejected_rows(&ready, load)).await? }
+                let started = started.clone();
+                async move { deadline.keep("try again", rejected_rows(&started, load)).await? }
             }
         }))
-        .merge(health_routes(move || missing(store.clone(), ready.clone())))
+        .merge(operations.probes())
+        .merge(shown_to_readers(operations.metrics(), &access))
         .merge(dashboard_routes(&server, &uploads, &access))
         .merge(upload_routes(uploads, &access))
         .merge(page_routes(&server));
-    let routes = guarded(routes, server.origins.clone(), access.is_open());
+    let routes = observed(guarded(routes, server.origins.clone(), access.is_open()), metrics);
 
     info!(address = %listener.local_addr()?, pages = server.web_dir.is_some(), "server listens");
     let drained = {
@@ -141,9 +161,11 @@ async fn start_when_possible(
     datalake: Datalake,
     settings: SchemaSettings,
     options: GraphqlOptions,
-    ready: Arc<OnceLock<Ready>>,
+    started: Arc<Started>,
 ) {
     let engines = Engines::connect(store, &config).await;
+    // Both are set once: this function is called once.
+    let _ = started.engines.set(engines.clone());
     let memory = Arc::new(wait_for("the totals in memory", || Memory::build(engines.store.clone())).await);
     let actions = Actions {
         engines: engines.clone(),
@@ -152,7 +174,7 @@ async fn start_when_possible(
         memory: memory.clone(),
         maps: Arc::default(),
     };
-    let schema = graphql::schema(actions.clone(), &settings);
+    let schema = graphql::schema(actions.clone(), options.metrics.clone(), &settings);
     let types = Types::from_sdl(&schema.sdl()).expect("the schema writes itself as GraphQL");
     let prepare = Arc::new(graphql::prepare);
     let version = {
@@ -163,15 +185,14 @@ async fn start_when_possible(
     let rights = graphql::right;
     let options = GraphqlOptions { types: Arc::new(types), prepare, rights, versioned, version, shared, ..options };
     let graphql = graphql_routes(schema, options);
-    // Set once: this function is called once.
-    let _ = ready.set(Ready { bus: engines.bus.clone(), actions: actions.clone(), graphql });
+    let _ = started.api.set(StartedApi { actions: actions.clone(), graphql });
     info!("server is ready");
     tokio::join!(actions.watch.read(&engines, &memory), outbox::publish_forgotten(&actions), memory.follow());
 }
 
-async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Response {
-    if let Some(ready) = ready.get() {
-        return match ready.graphql.clone().oneshot(request).await {
+async fn graphql_when_ready(started: &Started, request: Request) -> Response {
+    if let Some(api) = started.api.get() {
+        return match api.graphql.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
@@ -180,24 +201,12 @@ async fn graphql_when_ready(ready: &OnceLock<Ready>, request: Request) -> Respon
 }
 
 /// The refused rows of the load with this id or number.
-async fn rejected_rows(ready: &OnceLock<Ready>, load: String) -> Result<RejectedRows, ActionError> {
-    let actions = &ready.get().ok_or_else(starting)?.actions;
+async fn rejected_rows(started: &Started, load: String) -> Result<RejectedRows, ActionError> {
+    let actions = started.actions().ok_or_else(starting)?;
     let id = graphql::find_load_id(actions, &ID(load)).await?;
     actions.rejected_rows(id).await
 }
 
 fn starting() -> ActionError {
     ActionError::unavailable("the server is starting: the database or the message bus is not there yet")
-}
-
-/// The engines that do not answer now. NATS is connected to after MongoDB has answered for the first time.
-async fn missing(store: Store, ready: Arc<OnceLock<Ready>>) -> Vec<&'static str> {
-    let mut missing = Vec::new();
-    if !matches!(tokio::time::timeout(PROBE, store.ping()).await, Ok(Ok(()))) {
-        missing.push("mongodb");
-    }
-    if !ready.get().is_some_and(|ready| ready.bus.is_connected()) {
-        missing.push("nats");
-    }
-    missing
 }

@@ -23,7 +23,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
     if optional("PAYSTATS_DIE_WITH_PARENT").as_deref() == Some("1") {
         lifeline::end_with_parent().context("PAYSTATS_DIE_WITH_PARENT")?;
     }
-    telemetry::init(telemetry::TERMINAL)?;
+    let _traces = telemetry::init("paystats", telemetry::TERMINAL)?;
     raise_limit();
     let runtime = Runtime::new().context("starting the runtime")?;
     let outcome = runtime.block_on(cli.execute());

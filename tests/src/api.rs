@@ -49,6 +49,13 @@ impl Api {
         self.ask(path, None).await.unwrap()
     }
 
+    /// What it counts and measures, as Prometheus reads it.
+    pub async fn metrics(&self) -> Metrics {
+        let answer = self.get("/metrics").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Metrics(answer.body.as_str().expect("metrics are text").to_owned())
+    }
+
     /// Runs a query or a mutation, by POST.
     pub async fn graphql(&self, query: &str, variables: Value) -> Answer {
         self.try_graphql(query, variables).await.unwrap()
@@ -109,6 +116,17 @@ impl Api {
 
 fn method_has_body(method: &Method) -> bool {
     matches!(*method, Method::PUT | Method::POST)
+}
+
+/// What a program counts and measures.
+#[derive(Clone, Debug)]
+pub struct Metrics(pub String);
+
+impl Metrics {
+    /// The value of a metric with these labels, as they are written: `paystats_ready` or `paystats_watchers{field="loads"}`.
+    pub fn get(&self, metric: &str) -> Option<f64> {
+        self.0.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' ')?.parse().ok())
+    }
 }
 
 /// What the server answered over HTTP.

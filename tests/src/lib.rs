@@ -30,7 +30,7 @@ mod stream;
 mod watch;
 
 pub use agreement::agreement;
-pub use api::{Answer, Api, Subscription};
+pub use api::{Answer, Api, Metrics, Subscription};
 pub use bed::{TestBed, fresh_config, load_numbered, write_batch};
 pub use engines::EngineUrls;
 pub use eventually::{PATIENCE, eventually};

@@ -30,7 +30,7 @@ pub(crate) struct Program {
 impl Program {
     /// Starts a program that this package's manifest builds. It stands two folders above the test's own executable, as Cargo lays them
     /// out, or beside a program of this package.
-    pub(crate) async fn start<const N: usize>(name: &str, config: &Config, settings: [(&str, String); N]) -> Self {
+    pub(crate) async fn start(name: &str, config: &Config, settings: &[(&str, String)]) -> Self {
         let here = std::env::current_exe().unwrap();
         let program = here.ancestors().nth(2).expect("tests stand in target/<profile>/deps").join(name);
         let mut command = Command::new(program);
@@ -45,7 +45,7 @@ impl Program {
                 "PAYSTATS_LOG",
                 format!("{},{START}", std::env::var("PAYSTATS_LOG").unwrap_or_else(|_| "warn".to_owned())),
             )
-            .envs(settings)
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::piped());
         let mut child = lifeline::spawn(command, Signal::SIGKILL).await.unwrap();
         let mut log = BufReader::new(child.stderr.take().expect("its log is piped")).lines();

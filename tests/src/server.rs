@@ -103,12 +103,22 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts it and waits until it is ready.
     pub async fn start(config: &Config) -> Self {
+        Self::start_with(config, &[]).await
+    }
+
+    /// The same with further variables.
+    pub async fn start_with(config: &Config, further: &[(&str, String)]) -> Self {
         let settings = [("PAYSTATS_HTTP_ADDR", "127.0.0.1:0".to_owned())];
-        let mut program = Program::start("server-under-test", config, settings).await;
+        let mut program = Program::start("server-under-test", config, &[&settings, further].concat()).await;
         let address = program.says("server listens address=").await.parse().expect("an address");
         let server = Self { api: Api::at(address), program };
         server.ready().await;
         server
+    }
+
+    /// SIGTERM; returns when it has ended, which has to be cleanly.
+    pub async fn stop(self) {
+        self.program.stop().await;
     }
 
     /// SIGKILL: it gets no chance to finish anything.

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 pub use error::BusError;
 pub use events::{LoadEvents, PastEvents};
-pub use work::{Delivery, Work, WorkKind, WorkQueue};
+pub use work::{Delivery, QueueDepth, Work, WorkKind, WorkQueue};
 
 use crate::config::BusConfig;
 
@@ -65,7 +65,7 @@ impl Bus {
         Ok(Self { client, jetstream, prefix: config.prefix.clone(), ack_wait: config.ack_wait })
     }
 
-    /// Makes the streams. Safe to call again, and from several processes at once.
+    /// Makes the streams and the consumers of work. Safe to call again, and from several processes at once.
     ///
     /// `next_event` is the least number that the next event may have: where the bus was lost with all it held, the stream of
     /// events starts anew behind the numbers that it gave before.

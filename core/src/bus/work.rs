@@ -12,9 +12,10 @@ use async_nats::jetstream::{
 };
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use tracing::Span;
 
 use super::{Bus, BusError};
-use crate::load::LoadId;
+use crate::{load::LoadId, telemetry::traces};
 
 /// One piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,18 @@ impl Work {
 }
 
 impl WorkKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Plan, Self::Revert, Self::Chunk];
+
+    /// The name in metrics: `plan`, `revert`, `chunk`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Revert => "revert",
+            Self::Chunk => "chunk",
+        }
+    }
+
     fn consumer(self) -> &'static str {
         match self {
             Self::Plan => "planners",
@@ -85,6 +98,7 @@ impl WorkKind {
     }
 }
 
+/// Makes the stream, and its consumers: who starts loaders by what waits for them looks at those also where no loader ever ran.
 pub(super) async fn create_stream(bus: &Bus) -> Result<(), BusError> {
     let config = stream::Config {
         name: stream_name(bus),
@@ -97,8 +111,11 @@ pub(super) async fn create_stream(bus: &Bus) -> Result<(), BusError> {
     bus.jetstream
         .get_or_create_stream(config)
         .await
-        .map(drop)
-        .map_err(|error| BusError::new("creating the work stream", error))
+        .map_err(|error| BusError::new("creating the work stream", error))?;
+    for kind in WorkKind::ALL {
+        bus.work_queue(kind).await?;
+    }
+    Ok(())
 }
 
 fn stream_name(bus: &Bus) -> String {
@@ -117,12 +134,16 @@ impl Bus {
         }
     }
 
-    /// Puts work on the queue, and returns once JetStream has it on disk. The same work within two minutes counts once.
+    /// Puts work on the queue, and returns once JetStream has it on disk. The same work within two minutes counts once. It goes on with the trace
+    /// of whoever publishes it.
     pub async fn publish_work(&self, work: Work) -> Result<(), BusError> {
         self.check_connected()?;
         let subject = format!("{}.work.{}", self.prefix, work.subject());
         let payload = serde_json::to_vec(&work).map_err(|error| BusError::new("encoding work", error))?;
-        let message = PublishMessage::build().message_id(&subject).payload(payload.into());
+        let mut message = PublishMessage::build().message_id(&subject).payload(payload.into());
+        if let Some(traceparent) = traces::traceparent(&Span::current()) {
+            message = message.header(traces::TRACEPARENT, traceparent);
+        }
         let acknowledged = async { self.jetstream.send_publish(subject.clone(), message).await?.await };
         match acknowledged.await {
             Ok(_) => Ok(()),
@@ -131,6 +152,16 @@ impl Bus {
             }
             Err(error) => Err(BusError::new("publishing work", error)),
         }
+    }
+
+    /// How much work of one kind there is.
+    pub async fn queue_depth(&self, kind: WorkKind) -> Result<QueueDepth, BusError> {
+        self.check_connected()?;
+        let stream = self.jetstream.get_stream_no_info(stream_name(self)).await;
+        let stream = stream.map_err(|error| BusError::new("finding the work stream", error))?;
+        let info = stream.consumer_info(kind.consumer()).await;
+        let info = info.map_err(|error| BusError::new("asking a consumer", error))?;
+        Ok(QueueDepth { waiting: info.num_pending, in_hand: info.num_ack_pending as u64 })
     }
 
     /// The queue of one kind of work.
@@ -153,6 +184,15 @@ impl Bus {
             .map_err(|error| BusError::new("creating a consumer", error))?;
         Ok(WorkQueue { consumer, ack_wait: self.ack_wait })
     }
+}
+
+/// How much work of one kind there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Messages that no worker has yet.
+    pub waiting: u64,
+    /// Messages that a worker has and has not acknowledged.
+    pub in_hand: u64,
 }
 
 /// Work of one kind, shared by all loaders.
@@ -199,6 +239,11 @@ impl Delivery {
     /// What to do.
     pub fn work(&self) -> Result<Work, BusError> {
         serde_json::from_slice(&self.message.payload).map_err(|error| BusError::new("decoding work", error))
+    }
+
+    /// What the work is a part of, if whoever published it kept traces.
+    pub fn traceparent(&self) -> Option<&str> {
+        Some(self.message.headers.as_ref()?.get(traces::TRACEPARENT)?.as_str())
     }
 
     /// How often this work was given out, this time included.

@@ -30,6 +30,40 @@ pub enum RejectionCode {
     InvalidGeometry,
 }
 
+impl RejectionCode {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::WrongFieldCount,
+        Self::InvalidId,
+        Self::DuplicateId,
+        Self::InvalidAmount,
+        Self::InvalidMonth,
+        Self::UnknownAgeGroup,
+        Self::UnknownGender,
+        Self::UnknownPostalCode,
+        Self::InvalidCode,
+        Self::DuplicateCode,
+        Self::InvalidGeometry,
+    ];
+
+    /// The name that the API and the store use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WrongFieldCount => "WRONG_FIELD_COUNT",
+            Self::InvalidId => "INVALID_ID",
+            Self::DuplicateId => "DUPLICATE_ID",
+            Self::InvalidAmount => "INVALID_AMOUNT",
+            Self::InvalidMonth => "INVALID_MONTH",
+            Self::UnknownAgeGroup => "UNKNOWN_AGE_GROUP",
+            Self::UnknownGender => "UNKNOWN_GENDER",
+            Self::UnknownPostalCode => "UNKNOWN_POSTAL_CODE",
+            Self::InvalidCode => "INVALID_CODE",
+            Self::DuplicateCode => "DUPLICATE_CODE",
+            Self::InvalidGeometry => "INVALID_GEOMETRY",
+        }
+    }
+}
+
 /// One refused row. Lines count from 1, the header is line 1, and a record's line is where it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
@@ -106,4 +140,16 @@ fn cut(text: &str, chars: usize) -> String {
         kept.push('…');
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_stored_by_its_name() {
+        for code in RejectionCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        }
+    }
 }

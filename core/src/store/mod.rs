@@ -22,6 +22,7 @@ mod rejections;
 mod rollups;
 mod session;
 mod totals;
+mod traced;
 mod undo;
 mod undo_log;
 
@@ -51,7 +52,7 @@ pub use totals::{GroupTotal, Totals};
 pub use undo_log::{KeptReason, KeptRow};
 
 use self::{paystats::PaystatDocument, postal_codes::PostalCodeDocument, undo_log::UndoLog};
-use crate::config::StoreConfig;
+use crate::{config::StoreConfig, telemetry::traces};
 
 /// Documents that MongoDB may put into one answer, where its own default is 101: what is read as a whole comes in one round trip
 /// for each 16 MB.
@@ -87,7 +88,7 @@ impl Store {
 
     /// A store at `config`; nothing is contacted yet.
     pub async fn new(config: &StoreConfig) -> Result<Self, StoreError> {
-        Self::with_command_events(config, None).await
+        Self::with_command_events(config, traces::are_kept().then(traced::handler)).await
     }
 
     /// The same, with a handler that hears of every command (tests count them).

@@ -1,7 +1,7 @@
 //! Who did what: how mutations are noted, which the type at the root does for all of them, so none can be forgotten; and the questions for that.
 
 use async_graphql::{
-    Context, Error, ID, Object, Result, ServerError, ServerResult, Value,
+    Context, Error, ID, Object, Result, ServerResult, Value,
     connection::{Connection, EmptyFields},
 };
 use paystats_core::store;
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     access::Caller,
     actions::{ActionError, Actions},
+    http::code_of,
 };
 
 /// Says what the mutation of this request that runs now changes. They run one after the other.
@@ -40,17 +41,9 @@ pub async fn noted(
     let refused = |error: ActionError| context.set_error_path(Error::from(error).into_server_error(context.item.pos));
     let id = actions.begin_audit(caller, field).await.map_err(refused)?;
     let resolved = mutation.await;
-    let outcome = resolved.as_ref().map_or_else(code, |_| "DONE");
+    let outcome = resolved.as_ref().map_or_else(code_of, |_| "DONE");
     actions.end_audit(id, own.changes(None).as_deref(), outcome).await;
     resolved
-}
-
-/// The code of a refusal. What has none is a value that is not of its type.
-fn code(error: &ServerError) -> &str {
-    match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
-        Some(Value::String(code)) => code,
-        _ => "BAD_USER_INPUT",
-    }
 }
 
 /// Something that was done by a mutation.

@@ -35,6 +35,7 @@ use crate::{
     actions::{Actions, Deadline},
     config::DocumentsConfig,
     memory::Snapshot,
+    metrics::Metrics,
 };
 
 pub(crate) use load::find_load_id;
@@ -82,10 +83,10 @@ pub struct SchemaSettings {
     pub documents: DocumentsConfig,
 }
 
-/// The schema, answering by `actions`.
-pub fn schema(actions: Actions, settings: &SchemaSettings) -> Schema {
+/// The schema, answering by `actions`, and counted in `metrics`.
+pub fn schema(actions: Actions, metrics: Metrics, settings: &SchemaSettings) -> Schema {
     let DocumentsConfig { max_complexity, introspection, .. } = settings.documents;
-    let builder = builder().data(actions).data(settings.deadline).limit_complexity(max_complexity);
+    let builder = builder().data(actions).data(metrics).data(settings.deadline).limit_complexity(max_complexity);
     // Suggestions tell names of the schema as well.
     if introspection { builder.finish() } else { builder.disable_introspection().disable_suggestions().finish() }
 }

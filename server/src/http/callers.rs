@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use axum::{
+    Router,
     extract::{ConnectInfo, Request, State},
     http::{Extensions, HeaderMap, header::AUTHORIZATION},
-    middleware::Next,
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
 };
 
-use super::Peer;
+use super::{Peer, refusal};
 use crate::{
     access::{Access, Caller, Right},
     actions::ActionError,
@@ -25,6 +26,15 @@ pub(super) async fn identify(State(access): State<Access>, mut request: Request,
     let caller = admit(&access, token.as_deref(), address).await;
     request.extensions_mut().insert(Identity(caller));
     next.run(request).await
+}
+
+/// Routes that whoever may read may ask for.
+pub(crate) fn shown_to_readers(routes: Router, access: &Access) -> Router {
+    let check = async |request: Request, next: Next| match permitted(request.extensions(), Right::Read) {
+        Ok(_) => next.run(request).await,
+        Err(refused) => refusal(&refused),
+    };
+    routes.layer(from_fn(check)).layer(from_fn_with_state(access.clone(), identify))
 }
 
 /// Who sends the request, which is counted.

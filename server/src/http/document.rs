@@ -26,10 +26,10 @@ use super::{
     fan_out::Question,
     options::{GraphqlOptions, Rights, Shared},
     persisted::PersistedDocuments,
-    response::{Code, refused, with_code},
+    response::{Code, code_of, refused, with_code},
     size::Limits,
 };
-use crate::{access::Caller, actions::ActionError};
+use crate::{access::Caller, actions::ActionError, metrics::Metrics};
 
 /// How much text of documents is kept parsed, in bytes. Parsed it takes ten times as much, and at worst three hundred times.
 const KEPT: usize = 128 * 1024;
@@ -47,6 +47,7 @@ pub(super) struct Documents {
     limits: Limits,
     rights: Rights,
     persisted: Arc<PersistedDocuments>,
+    metrics: Metrics,
     kept: Mutex<Kept>,
 }
 
@@ -69,14 +70,15 @@ struct Document {
 impl Documents {
     /// Those of the schema that the options tell of.
     pub(super) fn new(options: &GraphqlOptions) -> Self {
-        let GraphqlOptions { types, shared, limits, rights, persisted, .. } = options;
-        let (types, persisted) = (types.clone(), persisted.clone());
+        let GraphqlOptions { types, shared, limits, rights, persisted, metrics, .. } = options;
+        let (types, persisted, metrics) = (types.clone(), persisted.clone(), metrics.clone());
         Self {
             types,
             shared: *shared,
             limits: *limits,
             rights: *rights,
             persisted,
+            metrics,
             kept: Mutex::new(Kept { documents: LruCache::unbounded(), bytes: 0 }),
         }
     }
@@ -88,6 +90,10 @@ impl Documents {
     /// What the specification calls request errors: nothing has run, and the answer has no `data`. So is what `caller` may not ask for, in
     /// whichever place: a subscription that others watch already is none that may be joined.
     pub(super) fn inspect(&self, request: &mut Request, caller: &Caller) -> Result<Inspected, ServerError> {
+        self.look_into(request, caller).inspect_err(|error| self.metrics.refused(code_of(error)))
+    }
+
+    fn look_into(&self, request: &mut Request, caller: &Caller) -> Result<Inspected, ServerError> {
         self.persisted.resolve(request)?;
         let document = self.parsed(&request.query)?;
         let operation = select(&document.own, request.operation_name.as_deref())?;
@@ -101,7 +107,18 @@ impl Documents {
         let Shared { fields, resumed_by } = self.shared;
         let is_shared = operation.ty == OperationType::Subscription && completion.starts_within(fields);
         let shared_by = is_shared.then(|| Question::of(request, variable_of(operation, resumed_by, &request.query)));
-        Ok(Inspected { kind: operation.ty, variables, completion, shared_by })
+        let watched = self.watched(operation);
+        Ok(Inspected { kind: operation.ty, variables, completion, shared_by, watched })
+    }
+
+    /// The field of a subscription, if the schema has it.
+    fn watched(&self, operation: &OperationDefinition) -> Option<Name> {
+        let root = self.types.root(operation.ty).filter(|_| operation.ty == OperationType::Subscription)?;
+        let Some(Selection::Field(field)) = operation.selection_set.node.items.first().map(|item| &item.node) else {
+            return None;
+        };
+        let name = &field.node.name.node;
+        root.field(name).map(|_| name.clone())
     }
 
     /// Fields that the schema does not have, and those of introspection, take no right of their own.
@@ -171,6 +188,8 @@ pub(super) struct Inspected {
     pub(super) completion: Completion,
     /// What is asked, if it is a subscription whose watchers share what comes.
     pub(super) shared_by: Option<Question>,
+    /// Which field is watched, if it is a subscription.
+    pub(super) watched: Option<Name>,
 }
 
 /// What can run.

@@ -6,7 +6,10 @@ use async_graphql::{Request, parser::types::OperationType};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Limits, PersistedDocuments, Types};
-use crate::access::{Access, Right};
+use crate::{
+    access::{Access, Right},
+    metrics::Metrics,
+};
 
 /// Object types, each with the names of some of its fields; `*` stands for all of them.
 pub type FieldTable = &'static [(&'static str, &'static [&'static str])];
@@ -36,6 +39,8 @@ pub struct GraphqlOptions {
     pub limits: Limits,
     /// Documents that are known by their hash. Default: those that clients have told.
     pub persisted: Arc<PersistedDocuments>,
+    /// Where operations are counted. Default: where nobody looks.
+    pub metrics: Metrics,
     /// The largest body of a POST request, in bytes; a larger one is answered with 413. Default: 1 MiB.
     pub max_body_bytes: usize,
     /// How long a WebSocket may stay open without `connection_init` before it is closed with 4408. Default: 10 s.
@@ -81,6 +86,7 @@ impl Default for GraphqlOptions {
             rights: |_, _| Right::Read,
             limits: Limits::default(),
             persisted: Arc::default(),
+            metrics: Metrics::default(),
             max_body_bytes: 1024 * 1024,
             connection_init_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),

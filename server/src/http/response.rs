@@ -91,6 +91,14 @@ pub(super) fn refused(refusal: ActionError) -> ServerError {
     error
 }
 
+/// The code of an error. What has none is a value that is not of its type.
+pub(crate) fn code_of(error: &ServerError) -> &str {
+    match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+        Some(Value::String(code)) => code,
+        _ => Code::BadUserInput.as_str(),
+    }
+}
+
 /// What async-graphql says of a document whose fields could cost too much together.
 const TOO_COMPLEX: &str = "Query is too complex.";
 

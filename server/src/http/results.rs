@@ -8,6 +8,7 @@ use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
+use tracing::{Instrument, Span};
 
 use super::{
     completion::Completion,
@@ -15,10 +16,14 @@ use super::{
     fan_out::Question,
     feed::{EventId, Feed, Part},
     graphql::Endpoint,
-    response::{Answer, Code, or_internal_error, refused, with_code},
+    options::GraphqlOptions,
+    response::{Answer, Code, code_of, or_internal_error, refused, with_code},
 };
 
-use crate::access::Caller;
+use crate::{
+    access::{self, Caller},
+    metrics::Watcher,
+};
 
 /// One result.
 #[derive(Clone, Debug)]
@@ -56,13 +61,7 @@ pub(super) fn results<E: Executor>(
     inspected: Result<Inspected, ServerError>,
     last_seen: Option<u64>,
 ) -> BoxStream<'static, Outcome> {
-    let is_watching = |kind| match kind {
-        OperationType::Subscription => {
-            endpoint.options.access.watching(caller).map(Some).map_err(|too_much| refused(too_much.into()))
-        }
-        OperationType::Query | OperationType::Mutation => Ok(None),
-    };
-    let watching = inspected.as_ref().map_or(Ok(None), |inspected| is_watching(inspected.kind));
+    let watching = inspected.as_ref().map_or(Ok(None), |inspected| watching(&endpoint.options, inspected, caller));
     let (inspected, watching) = match watching {
         Ok(watching) => (inspected, watching),
         Err(error) => (Err(error), None),
@@ -82,6 +81,27 @@ pub(super) fn results<E: Executor>(
     match watching {
         Some(watching) => results.inspect(move |_| _ = &watching).boxed(),
         None => results,
+    }
+}
+
+/// What is held as long as a subscription runs: its place among those of the caller, and its place in the count.
+type Watching = (access::Watching, Option<Watcher>);
+
+fn watching(options: &GraphqlOptions, inspected: &Inspected, caller: &Caller) -> Result<Option<Watching>, ServerError> {
+    let GraphqlOptions { access, metrics, .. } = options;
+    if inspected.kind != OperationType::Subscription {
+        return Ok(None);
+    }
+    let field = inspected.watched.as_ref();
+    match access.watching(caller) {
+        Ok(place) => Ok(Some((place, field.map(|field| metrics.watches(field))))),
+        Err(too_much) => {
+            let error = refused(too_much.into());
+            if let Some(field) = field {
+                metrics.watch_refused(field, code_of(&error));
+            }
+            Err(error)
+        }
     }
 }
 
@@ -126,12 +146,14 @@ impl<E: Executor> Run<E> {
             })
         };
         let answers = stream::once(answers).flatten().boxed();
+        // Whoever takes the results does so outside the request that asked for them.
+        let span = Span::current();
         let outcomes = stream::unfold(Some(answers), move |answers| {
-            let feed = feed.clone();
+            let (feed, span) = (feed.clone(), span.clone());
             async move {
                 let mut answers = answers?;
-                let answer =
-                    or_internal_error(answers.next()).await.unwrap_or_else(|error| Some(Answer::failed(error)));
+                let answer = or_internal_error(answers.next().instrument(span)).await;
+                let answer = answer.unwrap_or_else(|error| Some(Answer::failed(error)));
                 let outcome = Outcome::new(&answer?, feed.take());
                 let goes_on = outcome.request_errors.is_none();
                 Some((outcome, goes_on.then_some(answers)))

@@ -5,14 +5,20 @@
 
 mod postal_codes;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt;
 use paystats_core::{
     engines::wait_for,
     store::{Store, StoreError, Versions},
 };
-use tokio::sync::{Mutex, watch};
+use tokio::{
+    sync::{Mutex, watch},
+    time::timeout,
+};
 use tracing::{debug, info, warn};
 
 pub use self::postal_codes::KnownPostalCodes;
@@ -36,14 +42,25 @@ pub struct Memory {
     epoch: u64,
     /// One reads at a time; who waited finds most of it done.
     reading: Mutex<()>,
+    /// When the snapshot was last known to be all that the store had.
+    current_at: watch::Sender<Instant>,
 }
+
+/// How often the store is looked at though nothing rang: a stream that is silent for ever looks like a store that does not change.
+const LOOK: Duration = Duration::from_secs(5);
 
 impl Memory {
     /// The memory of a store as it is now.
     pub async fn build(store: Store) -> Result<Self, StoreError> {
         store.rollups.make_if_new().await?;
         let epoch = store.changes.epoch().await?;
-        let memory = Self { store, now: watch::Sender::default(), epoch, reading: Mutex::default() };
+        let memory = Self {
+            store,
+            now: watch::Sender::default(),
+            epoch,
+            reading: Mutex::default(),
+            current_at: watch::Sender::new(Instant::now()),
+        };
         memory.catch_up().await?;
         Ok(memory)
     }
@@ -63,6 +80,11 @@ impl Memory {
         self.now.subscribe()
     }
 
+    /// How long ago the snapshot was last known to be all that the store had.
+    pub fn age(&self) -> Duration {
+        self.current_at.borrow().elapsed()
+    }
+
     /// Takes in all that is in the store by now.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
@@ -70,6 +92,7 @@ impl Memory {
         let start = Instant::now();
         let mut changed = self.store.changes.since(base.versions).await?;
         if changed.versions == base.versions {
+            self.current_at.send_replace(start);
             return Ok(());
         }
         // A store that is behind is another one: it was restored, or made anew.
@@ -89,6 +112,7 @@ impl Memory {
         let next = tokio::task::spawn_blocking(next).await.map_err(StoreError::failed)?;
         debug!(version = next.versions.data, postal_codes, ?read, all = ?start.elapsed(), "the totals in memory have changed");
         self.now.send_replace(Arc::new(next));
+        self.current_at.send_replace(start);
         Ok(())
     }
 
@@ -101,13 +125,13 @@ impl Memory {
                     warn!(%error, "the totals in memory are behind; trying again");
                     wait_for("MongoDB", || self.catch_up()).await;
                 }
-                match changes.next().await {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => {
+                match timeout(LOOK, changes.next()).await {
+                    Ok(Some(Ok(()))) | Err(_) => {}
+                    Ok(Some(Err(error))) => {
                         info!(%error, "the stream of changes has ended; it is opened anew");
                         break;
                     }
-                    None => break,
+                    Ok(None) => break,
                 }
             }
         }

@@ -10,7 +10,10 @@ mod history;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,6 +35,7 @@ pub struct LoadWatch {
     changes: broadcast::Sender<(LoadId, Arc<Progress>)>,
     /// Events of the past are read for one watcher at a time; others often find then what they need.
     reading_past: AsyncMutex<()>,
+    is_reading: AtomicBool,
 }
 
 /// Changes that a watcher of all loads may be behind before it is told so.
@@ -46,6 +50,7 @@ impl LoadWatch {
             board: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             reading_past: AsyncMutex::default(),
+            is_reading: AtomicBool::new(false),
         })
     }
 
@@ -54,7 +59,9 @@ impl LoadWatch {
         let mut heard = None;
         loop {
             let connects = engines.bus.connects();
+            self.is_reading.store(false, Ordering::Relaxed);
             let events = wait_for("the stream of load events", || open(engines, heard)).await;
+            self.is_reading.store(true, Ordering::Relaxed);
             tokio::select! {
                 taken = self.take_in(memory, events, &mut heard) => if let Err(error) = taken {
                     warn!(%error, "load events were lost");
@@ -62,6 +69,11 @@ impl LoadWatch {
                 () = reconnected(engines, connects) => info!("load events are read on"),
             }
         }
+    }
+
+    /// Whether the bus's events are read, or were a moment ago.
+    pub fn is_reading(&self) -> bool {
+        self.is_reading.load(Ordering::Relaxed)
     }
 
     async fn take_in(&self, memory: &Memory, mut events: LoadEvents, heard: &mut Option<u64>) -> Result<(), BusError> {

@@ -91,6 +91,7 @@ impl House {
         let listener = TcpListener::bind(server_config.address)
             .await
             .with_context(|| format!("PAYSTATS_HTTP_ADDR: cannot listen on {}", server_config.address))?;
+        let operators = paystats_loader::listen_for_operators().await?;
         let address = listener.local_addr().context("asking for the address that was bound")?;
         let needs_engines = settings.mongodb_uri.is_none() || settings.nats_url.is_none();
         let data_folder = match needs_engines {
@@ -128,7 +129,7 @@ impl House {
         let mut parts = JoinSet::new();
         let server = paystats_server::run(listener, config.clone(), server_config, shutdown.clone());
         parts.spawn(async { ("the server", server.await) });
-        let loader = paystats_loader::run(config, loader_config, shutdown.clone());
+        let loader = paystats_loader::run(config, loader_config, operators, shutdown.clone());
         parts.spawn(async { ("the loader", loader.await) });
 
         let addresses = Addresses {

@@ -89,6 +89,7 @@ async fn who_shows_no_key_gets_pages_and_probes_and_nothing_else() {
             ("PUT", "/datalake/a.csv"),
             ("DELETE", "/datalake/a.csv"),
             ("GET", "/loads/1/rejections.csv"),
+            ("GET", "/metrics"),
         ] {
             let answer = anonymous(&it.server, method, path, token).await;
             assert_eq!((answer.status, answer.code()), (401, "UNAUTHENTICATED"), "{method} {path} {token}");
@@ -99,6 +100,7 @@ async fn who_shows_no_key_gets_pages_and_probes_and_nothing_else() {
         }
     }
     assert_eq!(it.server.get("/dashboard.json").await.body["asksWho"], json!(true));
+    assert_eq!(it.send(Role::Reader, "GET", "/metrics", &[], "").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -358,3 +358,21 @@ async fn a_watcher_misses_nothing_although_all_servers_and_the_bus_were_restarte
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loader_says_what_it_waits_for_and_goes_on_by_itself() {
+    let mut own = Own::start().await;
+    let settings = LoaderConfig { concurrency: 1, chunk_bytes: 1_000, chunks_in_flight: 16 };
+    let (_loader, loader) = RunningLoader::start_observed(own.config.clone(), settings).await;
+    loader.ready().await;
+    own.kill_nats().await;
+    loader.waits_for(&["nats"]).await;
+    assert_eq!(loader.get("/healthz").await.status, 200);
+    assert_eq!(loader.get("/readyz").await.body["reasons"], json!({ "nats": "it is not connected" }));
+    assert_eq!(loader.metrics().await.get("paystats_ready"), Some(0.0));
+    own.restart_nats().await;
+    loader.ready().await;
+    let server = own.start_server().await;
+    load(&server, "codes.csv").await;
+    assert_eq!(load(&server, "rows.csv").await["rowsInserted"], 100);
+}

@@ -2,4 +2,5 @@
 
 mod dependencies;
 mod deployment;
+mod observability;
 mod secured_engines;

@@ -5,7 +5,7 @@
 //! header, as a CSV record of their own; a record that has too few leaves its last columns empty.
 
 use csv_async::{AsyncWriter, ByteRecord, Error};
-use paystats_core::load::{Rejection, RejectionCode};
+use paystats_core::load::Rejection;
 
 /// What is wrong with a row.
 const OURS: [&str; 5] = ["line", "column", "code", "value", "reason"];
@@ -49,7 +49,7 @@ impl Table {
         let mut record = ByteRecord::new();
         record.push_field(line.to_string().as_bytes());
         record.push_field(column.as_deref().unwrap_or_default().as_bytes());
-        record.push_field(name(*code).as_bytes());
+        record.push_field(code.name().as_bytes());
         record.push_field(value.as_deref().unwrap_or_default().as_bytes());
         record.push_field(reason.as_bytes());
         for place in 0..self.width {
@@ -58,14 +58,6 @@ impl Table {
         let surplus = fields.get(self.width..).unwrap_or_default();
         record.push_field(&if surplus.is_empty() { Vec::new() } else { csv_record(surplus).await? });
         Ok(record)
-    }
-}
-
-/// The name that the API and the store use.
-fn name(code: RejectionCode) -> String {
-    match serde_json::to_value(code) {
-        Ok(serde_json::Value::String(name)) => name,
-        other => unreachable!("a rejection's code is written as its name, not as {other:?}"),
     }
 }
 
@@ -80,6 +72,8 @@ async fn csv_record(fields: &[String]) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use paystats_core::load::RejectionCode;
+
     use super::*;
 
     fn columns(names: &[&str]) -> Vec<String> {

@@ -11,6 +11,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::{
     ConnectionPayload,
@@ -198,7 +199,7 @@ impl<E: Executor> Connection<E> {
         let number = self.started;
         self.started += 1;
         let operation = Operation { id: id.clone(), number, request, caller, session };
-        let task = tokio::spawn(operation.run(self.endpoint.clone(), self.events_in.clone()));
+        let task = tokio::spawn(operation.run(self.endpoint.clone(), self.events_in.clone()).in_current_span());
         self.running.insert(id, Running { number, _task: AbortOnDropHandle::new(task) });
         Ok(())
     }

@@ -28,6 +28,7 @@ use axum::{
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::{callers, graphql::Endpoint};
 use close::CloseReason;
@@ -68,7 +69,9 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
         .write_buffer_size(0);
     let speaks_ours = upgrade.selected_protocol().is_some();
     let open = endpoint.options.sockets.token();
-    upgrade.on_upgrade(async move |mut socket| {
+    // The conversation is a part of its request in the log.
+    let span = Span::current();
+    let converse = async move |mut socket| {
         let keep_alive = endpoint.options.keep_alive;
         let reason = match speaks_ours {
             true => {
@@ -80,7 +83,8 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
         let grace = if let Some(CloseReason::TooSlow) = reason { keep_alive } else { CLOSE_GRACE };
         close(socket, reason, grace).await;
         drop(open);
-    })
+    };
+    upgrade.on_upgrade(move |socket| converse(socket).instrument(span))
 }
 
 /// Serves the socket until there is a reason to close it; `None` if the peer is gone. All its operations have been told to stop by then.

@@ -1,0 +1,117 @@
+//! Traces: what one request has set off, through the bus, the loaders and the database, as OpenTelemetry has it. Spans of `tracing` become those of a
+//! trace; those of the target [`TARGET`] are for traces alone and cost nothing where there are none.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use opentelemetry::{
+    propagation::TextMapPropagator,
+    trace::{TraceContextExt, TracerProvider},
+};
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
+use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use tracing::{Level, Span, Subscriber, warn};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
+
+use crate::{
+    config::{ConfigError, optional},
+    tls,
+};
+
+/// The target of spans that are for traces alone.
+pub const TARGET: &str = "paystats_trace";
+/// The header by which a trace goes on in another process (W3C Trace Context), over HTTP and in messages of the bus.
+pub const TRACEPARENT: &str = "traceparent";
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+static ON: OnceLock<()> = OnceLock::new();
+
+/// The traces of this process. Dropped, it sends what it still holds.
+#[derive(Debug)]
+pub struct Traces(Option<SdkTracerProvider>);
+
+impl Traces {
+    /// To where the environment says.
+    pub(super) fn from_env(program: &'static str) -> Result<Self, ConfigError> {
+        if optional(ENDPOINT).is_none() {
+            return Ok(Self(None));
+        }
+        let invalid = |reason: String| ConfigError::Invalid { variable: ENDPOINT, reason };
+        // The exporter has a thread of its own, without a runtime; and its client cannot be made within one.
+        let client = || {
+            reqwest::blocking::Client::builder()
+                .tls_backend_preconfigured(tls::by_authorities_of_this_machine())
+                .build()
+                .map_err(|error| invalid(error.to_string()))
+        };
+        let client = std::thread::scope(|scope| scope.spawn(client).join()).expect("making a client does not panic")?;
+        let exporter = SpanExporter::builder().with_http().with_http_client(client).build();
+        let exporter = exporter.map_err(|error| invalid(error.to_string()))?;
+        let resource = match optional("OTEL_SERVICE_NAME") {
+            Some(_) => Resource::builder(),
+            None => Resource::builder().with_service_name(program),
+        };
+        let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build());
+        let _ = ON.set(());
+        Ok(Self(Some(provider.build())))
+    }
+
+    pub(super) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let tracer = self.0.as_ref()?.tracer("paystats");
+        // Of what we call, only what we make a span of: a driver's own would tell what is none of a collector's business.
+        let ours = Targets::new().with_target("paystats", Level::INFO).with_target(TARGET, Level::TRACE);
+        Some(
+            tracing_opentelemetry::layer()
+                .with_tracer(tracer)
+                .with_location(false)
+                .with_threads(false)
+                .with_filter(ours),
+        )
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(|provider| provider.shutdown()) {
+            warn!(%error, "the last traces were not sent");
+        }
+    }
+}
+
+/// Whether this process keeps traces.
+pub fn are_kept() -> bool {
+    ON.get().is_some()
+}
+
+/// Makes a new span a part of the trace that the header [`TRACEPARENT`] tells of.
+pub fn go_on(span: &Span, traceparent: &str) {
+    if are_kept() {
+        let header = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+        // Fails for a span that nobody keeps, which has no place in a trace.
+        let _ = span.set_parent(TraceContextPropagator::new().extract(&header));
+    }
+}
+
+/// What the header [`TRACEPARENT`] says so that what is done elsewhere is a part of `span`; `None` where there is no trace.
+pub fn traceparent(span: &Span) -> Option<String> {
+    if !are_kept() {
+        return None;
+    }
+    let mut header = HashMap::new();
+    TraceContextPropagator::new().inject_context(&span.context(), &mut header);
+    header.remove(TRACEPARENT)
+}
+
+/// The id of the trace that a span is a part of; `None` where there is no trace.
+pub fn id_of(span: &Span) -> Option<String> {
+    if !are_kept() {
+        return None;
+    }
+    let context = span.context();
+    let span = context.span().span_context().clone();
+    span.is_valid().then(|| span.trace_id().to_string())
+}

@@ -1,0 +1,91 @@
+//! Every request has an id, which is in each line that is logged while it is answered and in its answer, and is counted by its route.
+
+use std::time::Instant;
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use paystats_core::telemetry::traces;
+use tracing::{Instrument, Span, debug, field::Empty, info_span};
+use uuid::Uuid;
+
+use crate::metrics::Metrics;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The routes, whose requests are counted and have ids.
+pub(crate) fn observed(routes: Router, metrics: Metrics) -> Router {
+    routes.layer(from_fn_with_state(metrics, observe))
+}
+
+async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("pages", MatchedPath::as_str);
+    let id = request_id(request.headers());
+    let span = span_of(&request, route, &id);
+    let answering = async {
+        let mut response = next.run(request).await;
+        response.headers_mut().insert(X_REQUEST_ID, id);
+        let (status, took) = (response.status().as_u16(), start.elapsed());
+        Span::current().record("http.response.status_code", status);
+        debug!(route, status, ?took, "answered");
+        metrics.answered(route, status, took);
+        response
+    };
+    answering.instrument(span).await
+}
+
+/// What is logged for the request has these fields. Probes are asked all the time and log nothing.
+fn span_of(request: &Request, route: &str, id: &HeaderValue) -> Span {
+    if ["/healthz", "/readyz", "/metrics"].contains(&route) {
+        return Span::none();
+    }
+    let span = info_span!(
+        "request",
+        request.id = id.to_str().unwrap_or_default(),
+        trace.id = Empty,
+        otel.name = format_args!("{} {route}", request.method()),
+        otel.kind = "server",
+        http.response.status_code = Empty,
+    );
+    if let Some(traceparent) = request.headers().get(traces::TRACEPARENT).and_then(|header| header.to_str().ok()) {
+        traces::go_on(&span, traceparent);
+    }
+    if let Some(id) = traces::id_of(&span) {
+        span.record("trace.id", id);
+    }
+    span
+}
+
+/// The id that whoever stands before us has given the request, if it can stand in a log; else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_plain = |id: &&HeaderValue| {
+        let bytes = id.as_bytes();
+        (1..=64).contains(&bytes.len())
+            && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    headers.get(X_REQUEST_ID).filter(is_plain).cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(Uuid::now_v7().as_simple().encode_lower(&mut Uuid::encode_buffer()))
+            .expect("hexadecimal digits may stand in a header")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_somebody_before_us_is_kept_if_it_is_plain() {
+        let id = |given: &str| request_id(&[(X_REQUEST_ID, given.parse().unwrap())].into_iter().collect());
+        assert_eq!(id("abc-123_4.5"), "abc-123_4.5");
+        for odd in ["", "a b", "{\"a\":1}", &"a".repeat(65)] {
+            assert_eq!(id(odd).len(), 32, "{odd}");
+        }
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+}
