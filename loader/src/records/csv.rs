@@ -82,6 +82,9 @@ struct Guard<R> {
     starts: VecDeque<Start>,
     after_carriage_return: bool,
     refusal: Option<RecordError>,
+    /// Whether a blank line is put before the source: the parser takes a byte order mark away wherever it begins, and that is one only at the
+    /// start of a source.
+    begins_within: bool,
 }
 
 impl<R> Guard<R> {
@@ -94,6 +97,7 @@ impl<R> Guard<R> {
             starts: VecDeque::new(),
             after_carriage_return: false,
             refusal: None,
+            begins_within: start != Start::OF_SOURCE,
         }
     }
 
@@ -157,6 +161,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for Guard<R> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.begins_within) {
+            buffer.put_slice(b"\n");
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         std::task::ready!(Pin::new(&mut self.source).poll_read(context, buffer))?;
         match &buffer.filled()[before..] {
@@ -187,6 +195,18 @@ mod tests {
 
     fn fields(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_one_at_the_start_of_a_source_only() {
+        let text = "\u{feff}a\n\u{feff}b\n".as_bytes();
+        let all = read(text).await;
+        assert_eq!(all, [(3, 1, fields(&["a"])), (5, 2, fields(&["\u{feff}b"]))]);
+        let mut rest = CsvRecords::new(&text[5..], Start { byte: 5, line: 2 });
+        let record = rest.next().await.unwrap().unwrap();
+        assert_eq!((record.start, record.fields), (Start { byte: 5, line: 2 }, &ByteRecord::from(vec!["\u{feff}b"])));
+        assert!(rest.next().await.unwrap().is_none());
+        assert_eq!(rest.bytes_seen(), text.len() as u64);
     }
 
     #[tokio::test]
