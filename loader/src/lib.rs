@@ -13,11 +13,11 @@ mod finish;
 mod keep_alive;
 mod metrics;
 mod plan;
-mod records;
+pub mod records;
 mod report;
 mod revert;
 mod roll_up;
-mod rows;
+pub mod rows;
 mod source;
 mod worker;
 

@@ -17,6 +17,7 @@ mod bed;
 mod engines;
 mod eventually;
 mod filters;
+pub mod fuzz;
 mod loader;
 mod loads;
 pub mod oracle;

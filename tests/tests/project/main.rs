@@ -2,5 +2,6 @@
 
 mod dependencies;
 mod deployment;
+mod fuzz;
 mod observability;
 mod secured_engines;

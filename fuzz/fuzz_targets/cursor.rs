@@ -1,0 +1,4 @@
+//! `paystats_tests::fuzz::cursor`, under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| paystats_tests::fuzz::cursor(bytes));
