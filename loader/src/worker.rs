@@ -15,7 +15,7 @@ use paystats_core::{
     telemetry::traces,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span, debug, error, field::Empty, info, info_span, warn};
+use tracing::{Instrument, Span, debug, error, field::Empty, info, info_span, trace_span, warn};
 
 use crate::{Loader, chunk, error::WorkError, finish, keep_alive::KeepAlive, metrics::WorkOutcome, plan, revert};
 
@@ -102,32 +102,23 @@ async fn handle(loader: &Loader, kind: WorkKind, delivery: &Delivery) -> Result<
             return delivery.term().await;
         }
     };
-    let span = span_of(kind, work, delivery);
-    do_and_answer(loader, kind, work, delivery).instrument(span).await
+    let (logged, traced) = spans(kind, work, delivery);
+    do_and_answer(loader, kind, work, delivery).instrument(traced).instrument(logged).await
 }
 
-/// What is logged for the work has these fields.
-fn span_of(kind: WorkKind, work: Work, delivery: &Delivery) -> Span {
+/// The work in logs, and in a trace: that of whoever put it on the queue.
+fn spans(kind: WorkKind, work: Work, delivery: &Delivery) -> (Span, Span) {
     let chunk = match work {
         Work::Plan { .. } | Work::Revert { .. } => None,
         Work::Chunk { index, .. } => Some(index),
     };
-    let span = info_span!(
-        "work",
-        kind = kind.name(),
-        load.id = %work.load(),
-        chunk,
-        trace.id = Empty,
-        otel.name = kind.name(),
-        otel.kind = "consumer",
-    );
-    if let Some(traceparent) = delivery.traceparent() {
-        traces::go_on(&span, traceparent);
-    }
-    if let Some(id) = traces::id_of(&span) {
-        span.record("trace.id", id);
-    }
-    span
+    let kind = kind.name();
+    let logged = info_span!("work", kind, chunk, load.id = %work.load(), trace.id = Empty);
+    let traced =
+        trace_span!(target: traces::TARGET, parent: &logged, "work", otel.name = kind, otel.kind = "consumer", chunk);
+    traces::go_on(&traced, delivery.traceparent());
+    logged.record("trace.id", traces::id_of(&traced));
+    (logged, traced)
 }
 
 async fn do_and_answer(loader: &Loader, kind: WorkKind, work: Work, delivery: &Delivery) -> Result<(), BusError> {

@@ -34,7 +34,7 @@ pub fn init(program: &'static str, default: &str) -> Result<Traces, ConfigError>
     let output = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let output = match optional("PAYSTATS_LOG_FORMAT").as_deref() {
         None | Some("text") => output.boxed(),
-        Some("json") => output.json().flatten_event(true).boxed(),
+        Some("json") => output.json().flatten_event(true).with_current_span(false).boxed(),
         Some(other) => {
             return Err(ConfigError::Invalid {
                 variable: "PAYSTATS_LOG_FORMAT",

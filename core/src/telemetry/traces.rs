@@ -1,5 +1,5 @@
-//! Traces: what one request has set off, through the bus, the loaders and the database, as OpenTelemetry has it. Spans of `tracing` become those of a
-//! trace; those of the target [`TARGET`] are for traces alone and cost nothing where there are none.
+//! Traces: what one request has set off, through the bus, the loaders and the database, as OpenTelemetry has it. They are made of the spans whose
+//! target is [`TARGET`], which cost nothing where nobody collects; logs have spans of their own, around these.
 
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -18,7 +18,7 @@ use crate::{
     tls,
 };
 
-/// The target of spans that are for traces alone.
+/// The target of the spans that traces are made of.
 pub const TARGET: &str = "paystats_trace";
 /// The header by which a trace goes on in another process (W3C Trace Context), over HTTP and in messages of the bus.
 pub const TRACEPARENT: &str = "traceparent";
@@ -62,13 +62,14 @@ impl Traces {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let tracer = self.0.as_ref()?.tracer("paystats");
-        // Of what we call, only what we make a span of: a driver's own would tell what is none of a collector's business.
-        let ours = Targets::new().with_target("paystats", Level::INFO).with_target(TARGET, Level::TRACE);
+        let ours = Targets::new().with_target(TARGET, Level::TRACE);
         Some(
             tracing_opentelemetry::layer()
                 .with_tracer(tracer)
                 .with_location(false)
                 .with_threads(false)
+                .with_target(false)
+                .with_tracked_inactivity(false)
                 .with_filter(ours),
         )
     }
@@ -87,9 +88,11 @@ pub fn are_kept() -> bool {
     ON.get().is_some()
 }
 
-/// Makes a new span a part of the trace that the header [`TRACEPARENT`] tells of.
-pub fn go_on(span: &Span, traceparent: &str) {
-    if are_kept() {
+/// Makes a new span a part of the trace that the header [`TRACEPARENT`] tells of, if it does.
+pub fn go_on(span: &Span, traceparent: Option<&str>) {
+    if are_kept()
+        && let Some(traceparent) = traceparent
+    {
         let header = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
         // Fails for a span that nobody keeps, which has no place in a trace.
         let _ = span.set_parent(TraceContextPropagator::new().extract(&header));

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use paystats_core::telemetry::traces;
-use tracing::{Instrument, Span, debug, field::Empty, info_span};
+use tracing::{Instrument, Span, debug, field::Empty, info_span, trace_span};
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
@@ -27,39 +27,36 @@ async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("pages", MatchedPath::as_str);
     let id = request_id(request.headers());
-    let span = span_of(&request, route, &id);
+    // Probes are asked all the time, and log nothing.
+    let is_probe = ["/healthz", "/readyz", "/metrics"].contains(&route);
+    let (logged, traced) = if is_probe { (Span::none(), Span::none()) } else { spans(&request, route, &id) };
     let answering = async {
         let mut response = next.run(request).await;
         response.headers_mut().insert(X_REQUEST_ID, id);
         let (status, took) = (response.status().as_u16(), start.elapsed());
-        Span::current().record("http.response.status_code", status);
+        traced.record("http.response.status_code", status);
         debug!(route, status, ?took, "answered");
         metrics.answered(route, status, took);
         response
     };
-    answering.instrument(span).await
+    answering.instrument(traced.clone()).instrument(logged).await
 }
 
-/// What is logged for the request has these fields. Probes are asked all the time and log nothing.
-fn span_of(request: &Request, route: &str, id: &HeaderValue) -> Span {
-    if ["/healthz", "/readyz", "/metrics"].contains(&route) {
-        return Span::none();
-    }
-    let span = info_span!(
+/// The request in logs, and in a trace: its caller's, if it says so.
+fn spans(request: &Request, route: &str, id: &HeaderValue) -> (Span, Span) {
+    let logged = info_span!("request", request.id = id.to_str().unwrap_or_default(), trace.id = Empty);
+    let traced = trace_span!(
+        target: traces::TARGET,
+        parent: &logged,
         "request",
-        request.id = id.to_str().unwrap_or_default(),
-        trace.id = Empty,
         otel.name = format_args!("{} {route}", request.method()),
         otel.kind = "server",
         http.response.status_code = Empty,
     );
-    if let Some(traceparent) = request.headers().get(traces::TRACEPARENT).and_then(|header| header.to_str().ok()) {
-        traces::go_on(&span, traceparent);
-    }
-    if let Some(id) = traces::id_of(&span) {
-        span.record("trace.id", id);
-    }
-    span
+    let traceparent = request.headers().get(traces::TRACEPARENT);
+    traces::go_on(&traced, traceparent.and_then(|header| header.to_str().ok()));
+    logged.record("trace.id", traces::id_of(&traced));
+    (logged, traced)
 }
 
 /// The id that whoever stands before us has given the request, if it can stand in a log; else a new one.
