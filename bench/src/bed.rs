@@ -81,6 +81,7 @@ impl Bed {
                 ca: None,
                 prefix: name,
                 ack_wait: Duration::from_secs(10),
+                replicas: None,
             },
             datalake: DatalakeConfig::folder(self.datalake()),
         };

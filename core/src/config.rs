@@ -5,9 +5,10 @@
 //! | `PAYSTATS_MONGODB_URI` | MongoDB connection string (a replica set) | none: required |
 //! | `PAYSTATS_DATABASE` | name of the MongoDB database | `paystats` |
 //! | `PAYSTATS_UNDO_DAYS` | days after its acceptance in which a load can be undone: as long its undo log is kept | `30` |
-//! | `PAYSTATS_NATS_URL` | NATS server with JetStream | none: required |
+//! | `PAYSTATS_NATS_URL` | NATS with JetStream; several servers of a cluster with commas between them | none: required |
 //! | `PAYSTATS_NATS_CA` | PEM file of the authority that signed NATS's certificate | the authorities of this machine |
 //! | `PAYSTATS_NATS_PREFIX` | first token of every subject, and of stream names | `paystats` |
+//! | `PAYSTATS_NATS_REPLICAS` | servers of a NATS cluster that keep each stream: `1`, `3` or `5` | `1` for new streams; others stay as they are |
 //! | `PAYSTATS_ACK_WAIT_SECONDS` | time after which the work of a silent worker goes to another | `10` |
 //! | `PAYSTATS_DATALAKE` | the data lake: a folder, or a part of a store such as `s3://bucket/prefix` | none: required |
 //! | `PAYSTATS_SOURCES` | sources that may be read beside it: beginnings of URLs with commas between them | none |
@@ -71,7 +72,7 @@ pub struct StoreConfig {
 /// Where the bus is, and under which first token this installation speaks on it.
 #[derive(Clone, Debug)]
 pub struct BusConfig {
-    /// NATS URL.
+    /// NATS URL, or several with commas between them.
     pub url: Secret,
     /// Who signed NATS's certificate, a PEM file; `None`: an authority that this machine trusts.
     pub ca: Option<PathBuf>,
@@ -79,6 +80,8 @@ pub struct BusConfig {
     pub prefix: String,
     /// Time after which the work of a worker that gives no sign of life goes to another.
     pub ack_wait: Duration,
+    /// Servers that keep each stream: 1, 3 or 5. `None`: one where a stream is new, and as many as there are where it is not.
+    pub replicas: Option<usize>,
 }
 
 /// Where sources may come from.
@@ -133,7 +136,20 @@ impl BusConfig {
             });
         }
         let ca = optional("PAYSTATS_NATS_CA").map(PathBuf::from);
-        Ok(Self { url, ca, prefix, ack_wait: Duration::from_secs(seconds("PAYSTATS_ACK_WAIT_SECONDS", 10)?) })
+        let ack_wait = Duration::from_secs(seconds("PAYSTATS_ACK_WAIT_SECONDS", 10)?);
+        let replicas = replicas("PAYSTATS_NATS_REPLICAS", optional("PAYSTATS_NATS_REPLICAS").as_deref())?;
+        Ok(Self { url, ca, prefix, ack_wait, replicas })
+    }
+}
+
+/// An even number would need as many servers for a majority as the next odd one.
+fn replicas(variable: &'static str, value: Option<&str>) -> Result<Option<usize>, ConfigError> {
+    match value {
+        None => Ok(None),
+        Some("1") => Ok(Some(1)),
+        Some("3") => Ok(Some(3)),
+        Some("5") => Ok(Some(5)),
+        Some(other) => Err(ConfigError::Invalid { variable, reason: format!("'{other}' is neither 1, 3 nor 5") }),
     }
 }
 
@@ -235,5 +251,15 @@ mod tests {
             [Ok(true), Ok(false), Ok(true)]
         );
         assert_eq!(is_on(Some("no"), true), Err("PAYSTATS_DEMO: 'no' is neither 'on' nor 'off'".to_owned()));
+    }
+
+    #[test]
+    fn a_stream_is_kept_by_an_odd_number_of_servers() {
+        let replicas = |value| replicas("PAYSTATS_NATS_REPLICAS", value).map_err(|error| error.to_string());
+        assert_eq!([replicas(None), replicas(Some("1")), replicas(Some("3"))], [Ok(None), Ok(Some(1)), Ok(Some(3))]);
+        for refused in ["0", "2", "7", "three"] {
+            let error = format!("PAYSTATS_NATS_REPLICAS: '{refused}' is neither 1, 3 nor 5");
+            assert_eq!(replicas(Some(refused)), Err(error));
+        }
     }
 }

@@ -44,7 +44,8 @@ pub fn fresh_config(urls: &EngineUrls) -> (Config, TempDir) {
     // The folder's name is like no other, and is a good name for the rest too.
     let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap().to_owned();
     let store = StoreConfig { uri: Secret::new(&urls.mongodb_uri), database: name.clone(), undo_days: 30 };
-    let bus = BusConfig { url: Secret::new(&urls.nats_url), ca: None, prefix: name, ack_wait: Duration::from_secs(1) };
+    let url = Secret::new(&urls.nats_url);
+    let bus = BusConfig { url, ca: None, prefix: name, ack_wait: Duration::from_secs(1), replicas: None };
     (Config { store, bus, datalake: DatalakeConfig::folder(datalake) }, folder)
 }
 
@@ -60,7 +61,7 @@ impl TestBed {
         show_logs();
         let store = Store::new(&config.store).await.unwrap();
         let engines = Engines::connect(store, &config).await;
-        let raw_nats = async_nats::connect(config.bus.url.expose()).await.unwrap();
+        let raw_nats = connect_to_nats(&config).await;
         Self { config, engines, folder, raw_nats }
     }
 
@@ -332,10 +333,15 @@ async fn remove(config: &Config) {
 }
 
 async fn delete_streams(config: &Config) {
-    let jetstream = async_nats::jetstream::new(async_nats::connect(config.bus.url.expose()).await.unwrap());
+    let jetstream = async_nats::jetstream::new(connect_to_nats(config).await);
     for stream in ["work", "events"] {
         jetstream.delete_stream(format!("{}-{stream}", config.bus.prefix)).await.unwrap();
     }
+}
+
+/// Past the product, and as the product does it: to any of several addresses.
+async fn connect_to_nats(config: &Config) -> async_nats::Client {
+    async_nats::connect(config.bus.url.expose().split(',').collect::<Vec<_>>()).await.unwrap()
 }
 
 /// Sends logs where the test runner shows them for failed tests only.

@@ -45,6 +45,7 @@ impl Program {
                 "PAYSTATS_LOG",
                 format!("{},{START}", std::env::var("PAYSTATS_LOG").unwrap_or_else(|_| "warn".to_owned())),
             )
+            .envs(config.bus.replicas.map(|replicas| ("PAYSTATS_NATS_REPLICAS", replicas.to_string())))
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::piped());
         let mut child = lifeline::spawn(command, Signal::SIGKILL).await.unwrap();

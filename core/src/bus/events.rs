@@ -33,11 +33,7 @@ pub(super) async fn create_stream(bus: &Bus, next_event: u64) -> Result<(), BusE
         first_sequence: Some(next_event),
         ..Default::default()
     };
-    bus.jetstream
-        .get_or_create_stream(config)
-        .await
-        .map(drop)
-        .map_err(|error| BusError::new("creating the event stream", error))
+    bus.create_stream(config).await.map_err(|error| BusError::new("creating the event stream", error))
 }
 
 fn stream_name(bus: &Bus) -> String {

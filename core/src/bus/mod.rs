@@ -6,18 +6,19 @@
 //! | `paystats-events` | `paystats.events.<load>.<part>` | what was said about loads, for seven days |
 //!
 //! Work is taken by three durable consumers, `planners`, `chunks` and `reverters`, that all loaders share. [`Bus`] reconnects by itself;
-//! while NATS is away calls fail within seconds.
+//! while NATS is away calls fail within seconds. In a cluster each stream, and with it its durable consumers, is kept by as many servers as
+//! `PAYSTATS_NATS_REPLICAS` says.
 
 mod error;
 mod events;
 mod work;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{io, sync::atomic::Ordering, time::Duration};
 
 use async_nats::{
     Client, ConnectOptions, Event, ServerAddr,
     connection::State,
-    jetstream::{self, Context},
+    jetstream::{self, Context, context::CreateStreamError, stream},
 };
 use percent_encoding::percent_decode_str;
 use tracing::{info, warn};
@@ -35,19 +36,22 @@ pub struct Bus {
     jetstream: Context,
     prefix: String,
     ack_wait: Duration,
+    replicas: Option<usize>,
 }
 
 impl Bus {
     /// How long a request waits for its answer.
     const TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// Connects once, and reconnects by itself from then on.
+    /// Connects once, and reconnects by itself from then on: to any of the addresses, and to the other servers of their cluster, which
+    /// tell their addresses themselves.
     pub async fn connect(config: &BusConfig) -> Result<Self, BusError> {
         let options = match &config.ca {
             Some(ca) => ConnectOptions::new().add_root_certificates(ca.clone()),
             None => ConnectOptions::new(),
         };
-        let client = authenticated(options, config.url.expose())
+        let addresses = addresses(config.url.expose()).map_err(|error| BusError::new("connecting", error))?;
+        let client = authenticated(options, &addresses)
             .name("paystats")
             .connection_timeout(Self::TIMEOUT)
             .request_timeout(Some(Self::TIMEOUT))
@@ -57,12 +61,13 @@ impl Bus {
                 Event::ClientError(_) | Event::Draining | Event::Closed => {}
                 other => warn!(event = %other, "NATS says"),
             })
-            .connect(config.url.expose())
+            .connect(addresses)
             .await
             .map_err(|error| BusError::new("connecting", error))?;
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(Self::TIMEOUT);
-        Ok(Self { client, jetstream, prefix: config.prefix.clone(), ack_wait: config.ack_wait })
+        let (ack_wait, replicas) = (config.ack_wait, config.replicas);
+        Ok(Self { client, jetstream, prefix: config.prefix.clone(), ack_wait, replicas })
     }
 
     /// Makes the streams and the consumers of work. Safe to call again, and from several processes at once.
@@ -72,6 +77,25 @@ impl Bus {
     pub async fn prepare(&self, next_event: u64) -> Result<(), BusError> {
         events::create_stream(self, next_event).await?;
         work::create_stream(self).await
+    }
+
+    /// Makes a stream, or takes the one that is there with all its settings: an operator may have changed its limits. Only the number of its
+    /// replicas is changed to what is configured, if anything is.
+    async fn create_stream(&self, mut config: stream::Config) -> Result<(), CreateStreamError> {
+        config.num_replicas = self.replicas.unwrap_or(1);
+        let found = self.jetstream.get_or_create_stream(config).await?.cached_info().config.clone();
+        match self.replicas {
+            Some(replicas) if replicas != found.num_replicas => {
+                info!(
+                    stream = found.name,
+                    from = found.num_replicas,
+                    to = replicas,
+                    "replicas of a stream are changed"
+                );
+                self.jetstream.update_stream(stream::Config { num_replicas: replicas, ..found }).await.map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the connection stands.
@@ -90,13 +114,32 @@ impl Bus {
     }
 }
 
-/// With the user and the password, or the token, of the URL: the library reads them there and does not show them.
-fn authenticated(options: ConnectOptions, url: &str) -> ConnectOptions {
+/// The servers that a URL names, with commas between them.
+fn addresses(url: &str) -> io::Result<Vec<ServerAddr>> {
+    url.split(',').map(|address| address.trim().parse()).collect()
+}
+
+/// With the user and the password, or the token, of the first address that has any: the library reads them there and does not show them.
+fn authenticated(options: ConnectOptions, addresses: &[ServerAddr]) -> ConnectOptions {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let first = url.split(',').next().and_then(|url| url.trim().parse::<ServerAddr>().ok());
-    match first.as_ref().map(|address| (address.username(), address.password())) {
-        Some((Some(user), Some(password))) => options.user_and_password(decoded(user), decoded(password)),
-        Some((Some(token), None)) => options.token(decoded(token)),
-        _ => options,
+    let credentials = addresses.iter().find_map(|address| Some((address.username()?, address.password())));
+    match credentials {
+        Some((user, Some(password))) => options.user_and_password(decoded(user), decoded(password)),
+        Some((token, None)) => options.token(decoded(token)),
+        None => options,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_may_name_several_servers() {
+        let hosts =
+            |url| addresses(url).unwrap().iter().map(|at| (at.host().to_owned(), at.port())).collect::<Vec<_>>();
+        assert_eq!(hosts("nats://one"), [("one".to_owned(), 4222)]);
+        assert_eq!(hosts("nats://one:1, tls://two:2"), [("one".to_owned(), 1), ("two".to_owned(), 2)]);
+        assert!(addresses("nats://one:1,").is_err(), "a comma too many names nothing");
     }
 }

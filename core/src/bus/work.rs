@@ -108,10 +108,7 @@ pub(super) async fn create_stream(bus: &Bus) -> Result<(), BusError> {
         duplicate_window: Duration::from_secs(120),
         ..Default::default()
     };
-    bus.jetstream
-        .get_or_create_stream(config)
-        .await
-        .map_err(|error| BusError::new("creating the work stream", error))?;
+    bus.create_stream(config).await.map_err(|error| BusError::new("creating the work stream", error))?;
     for kind in WorkKind::ALL {
         bus.work_queue(kind).await?;
     }
