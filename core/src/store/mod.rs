@@ -1,7 +1,7 @@
 //! The store: the only code that speaks to MongoDB. One file a collection; what they share stands in files of its own.
 //!
 //! `server` and `loader` hold one [`Store`] each. It connects lazily: calls fail with [`StoreError::Unavailable`] while
-//! MongoDB is away, within seconds, and work again once it is back.
+//! MongoDB is away, within seconds, and work again once it is back. What a call has written is on a majority of the replica set when it returns.
 
 mod areas;
 mod audit;
@@ -32,7 +32,7 @@ use mongodb::{
     Client, Database,
     bson::doc,
     event::{EventHandler, command::CommandEvent},
-    options::ClientOptions,
+    options::{Acknowledgment, ClientOptions},
 };
 
 pub use audit::{Audit, AuditRecord};
@@ -100,6 +100,10 @@ impl Store {
         options.app_name.get_or_insert_with(|| "paystats".to_owned());
         options.server_selection_timeout.get_or_insert(Self::SELECTION_TIMEOUT);
         options.connect_timeout.get_or_insert(Self::SELECTION_TIMEOUT);
+        // What was acknowledged has to survive a primary that dies. MongoDB's own default is this too, but not where a member is an arbiter.
+        let mut acknowledged = options.write_concern.take().unwrap_or_default();
+        acknowledged.w.get_or_insert(Acknowledgment::Majority);
+        options.write_concern = Some(acknowledged);
         options.command_event_handler = handler;
         let database = Client::with_options(options)?.database(&config.database);
         let loads = Loads::new(&database, config.undo_days);

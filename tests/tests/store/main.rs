@@ -1,5 +1,6 @@
 //! The store, asked as the server asks it, against what plain code makes of the same rows.
 
+mod acknowledged;
 mod areas;
 mod edits;
 mod paging;
