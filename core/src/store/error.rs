@@ -31,9 +31,10 @@ pub enum StoreError {
 const GEOMETRY_CODES: [i32; 2] = [2, 16755];
 /// Server code of a unique index's refusal.
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
-/// Server codes that pass by themselves: elections, shutdowns, network trouble between members, write conflicts, and operations that
-/// were ended from outside.
-const PASSING_CODES: [i32; 14] = [6, 7, 89, 91, 112, 134, 189, 262, 9001, 10_107, 11_600, 11_601, 11_602, 13_435];
+/// Server codes that pass by themselves: elections, shutdowns, network trouble between members, write conflicts, operations that were ended
+/// from outside, and cursors and snapshots that a primary does not have because another one had them.
+const PASSING_CODES: [i32; 19] =
+    [6, 7, 43, 89, 91, 112, 134, 189, 239, 246, 262, 9001, 10_058, 10_107, 11_600, 11_601, 11_602, 13_435, 13_436];
 
 impl StoreError {
     /// Whether the same call may succeed later.
@@ -89,5 +90,28 @@ pub(super) fn duplicate_as(key: &'static str) -> impl Fn(Error) -> StoreError {
         ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY => StoreError::Duplicate(key),
         ErrorKind::Command(command) if command.code == DUPLICATE_KEY => StoreError::Duplicate(key),
         _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::error::CommandError;
+
+    use super::*;
+
+    #[test]
+    fn what_an_election_does_to_a_call_passes() {
+        let refused_with = |code: i32| {
+            let command = serde_json::json!({ "code": code, "codeName": "", "errmsg": "" });
+            let command: CommandError = serde_json::from_value(command).unwrap();
+            StoreError::from(Error::from(ErrorKind::Command(command)))
+        };
+        // As the driver's own rules have them (NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary, LegacyNotPrimary,
+        // PrimarySteppedDown, InterruptedDueToReplStateChange, InterruptedAtShutdown, ShutdownInProgress), then what the new primary does
+        // not have: CursorNotFound, SnapshotTooOld, SnapshotUnavailable.
+        for code in [10_107, 13_435, 13_436, 10_058, 189, 11_602, 11_600, 91, 43, 239, 246] {
+            assert!(refused_with(code).is_unavailable(), "{code}");
+        }
+        assert!(!refused_with(13).is_unavailable(), "to be refused a right does not pass");
     }
 }
