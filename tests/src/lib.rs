@@ -2,7 +2,8 @@
 //!
 //! A test opens a [`TestBed`], which gives it a database, streams and a data lake of its own, puts a source into the lake, accepts a load,
 //! and waits for facts ([`eventually`], [`TestBed::finished`], [`Watch`]), never for time. Tests of the API ask a [`RunningServer`] and look
-//! at its [`Answer`]s, or whether they are in [`agreement`] with the rows. Stories about faults play on a [`Stage`], whose loaders reach the engines through a bad network ([`Proxy`]), and are
+//! at its [`Answer`]s, or whether they are in [`agreement`] with the rows. Stories about faults play on a [`Scene`], or on a
+//! [`Stage`], which is a scene whose loaders reach the engines through a bad network ([`Proxy`]). They are
 //! checked against an [`oracle`]; [`rounds`] plays them as often as is asked for, and has variables of its own.
 //!
 //! | variable | meaning | default |
@@ -24,6 +25,7 @@ pub mod oracle;
 mod process;
 mod proxy;
 mod rounds;
+mod scene;
 mod server;
 pub mod sources;
 mod stage;
@@ -40,7 +42,8 @@ pub use loader::{LoaderProcess, RunningLoader};
 pub use loads::{Accepted, LOAD_PATIENCE, LoadsWatcher, Watcher, is_final, until_available};
 pub use proxy::{Proxy, Traffic};
 pub use rounds::{Round, rounds};
+pub use scene::{Scene, WatchedLoad};
 pub use server::{Commands, RunningServer, ServerProcess};
-pub use stage::{Network, Stage, WatchedLoad};
+pub use stage::{Network, Stage};
 pub use stream::{Event, Stream};
 pub use watch::{Watch, every_change};
