@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    consumer::{DeliverPolicy, pull},
+    consumer::{AckPolicy, DeliverPolicy, pull},
     message::PublishMessage,
     stream::{self, DiscardPolicy},
 };
@@ -20,6 +20,13 @@ use crate::load::{LoadEvent, LoadId, Numbered};
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What they may take on disk before the oldest go.
 const MAX_BYTES: i64 = 1 << 30;
+/// How often a consumer that has nothing new says so. One that has said nothing for twice as long is taken for dead: as long as NATS takes
+/// to see that the leader of a stream is gone.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long a request for events stands before the next.
+const PULL: Duration = Duration::from_secs(30);
+/// How long NATS keeps a consumer that nobody asks.
+const LEFT_BEHIND: Duration = Duration::from_secs(30);
 
 pub(super) async fn create_stream(bus: &Bus, next_event: u64) -> Result<(), BusError> {
     let config = stream::Config {
@@ -90,7 +97,11 @@ impl Bus {
         found.map_err(|error| BusError::new("finding the event stream", error))
     }
 
-    /// The messages of a new consumer, and how many of them are there already.
+    /// The messages of a new consumer, and how many of them are there already. They end with an error where one is missing, or where the
+    /// consumer gives no sign of life: it is kept in the memory of one server, so it goes with that.
+    ///
+    /// async-nats' own consumers of this kind make themselves anew, but notice a server that is gone only after half a minute, and our readers
+    /// have to know how to go on anyway.
     async fn consume(
         &self,
         stream: &stream::Stream,
@@ -98,14 +109,28 @@ impl Bus {
         deliver_policy: DeliverPolicy,
     ) -> Result<(u64, BoxStream<'static, Result<(LoadId, Numbered), BusError>>), BusError> {
         let consumer = stream
-            .create_consumer(pull::OrderedConfig { deliver_policy, filter_subject, ..Default::default() })
+            .create_consumer(pull::Config {
+                deliver_policy,
+                filter_subject,
+                ack_policy: AckPolicy::None,
+                memory_storage: true,
+                num_replicas: 1,
+                inactive_threshold: LEFT_BEHIND,
+                ..Default::default()
+            })
             .await
             .map_err(|error| BusError::new("creating a consumer", error))?;
         let count = consumer.cached_info().num_pending;
-        let messages = consumer.messages().await.map_err(|error| BusError::new("reading events", error))?;
-        let events =
-            messages.map(|message| decode(message.map_err(|error| BusError::new("reading events", error))?)).boxed();
-        Ok((count, events))
+        let messages = consumer.stream().expires(PULL).heartbeat(HEARTBEAT).messages().await;
+        let messages = messages.map_err(|error| BusError::new("reading events", error))?;
+        let mut read = 0;
+        let events = messages.map(move |message| {
+            let message = message.map_err(|error| BusError::new("reading events", error))?;
+            let (place, event) = decode(message)?;
+            read += 1;
+            if place == read { Ok(event) } else { Err(BusError::new("reading events", "some are missing")) }
+        });
+        Ok((count, events.boxed()))
     }
 }
 
@@ -125,7 +150,8 @@ pub struct PastEvents {
     pub events: BoxStream<'static, Result<Numbered, BusError>>,
 }
 
-fn decode(message: async_nats::jetstream::Message) -> Result<(LoadId, Numbered), BusError> {
+/// An event, and its place among all that its consumer has given, from 1.
+fn decode(message: async_nats::jetstream::Message) -> Result<(u64, (LoadId, Numbered)), BusError> {
     let failed = |error: &dyn std::fmt::Display| BusError::new("decoding an event", error);
     let info = message.info().map_err(|error| failed(&error))?;
     // `<prefix>.events.<load>.<part>`; the prefix is one token.
@@ -137,5 +163,5 @@ fn decode(message: async_nats::jetstream::Message) -> Result<(LoadId, Numbered),
     });
     // Where the subject names no load, it is of one that nobody knows.
     let load = load.unwrap_or_else(LoadId::new);
-    Ok((load, Numbered { seq: info.stream_sequence, at: info.published, event }))
+    Ok((info.consumer_sequence, (load, Numbered { seq: info.stream_sequence, at: info.published, event })))
 }
