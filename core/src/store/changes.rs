@@ -20,9 +20,11 @@ pub struct Changes {
     postal_codes: PostalCodes,
 }
 
-/// Which state of the store is known.
+/// Which state of which store is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
+    /// Tells this store from any other one, whose versions mean something else; one that was restored is another one.
+    pub epoch: u64,
     /// Of everything: it grows with every change. 0 is the state before the first.
     pub data: u64,
     /// Of the postal codes: it grows when one is made, changed or removed, and when a load of them ends.
@@ -34,6 +36,8 @@ pub struct Versions {
 pub struct Changed {
     /// The versions that it makes.
     pub versions: Versions,
+    /// Whether it is everything, and nothing of what was known holds.
+    pub is_all: bool,
     /// The cells of postal codes whose totals changed, each once; no cells where all its paystats are gone.
     pub cells: HashMap<PostalCodeId, Cells>,
     /// All postal codes, where any of them changed.
@@ -45,20 +49,18 @@ impl Changes {
         Self { counters: Counters::new(database), rollups, postal_codes }
     }
 
-    /// Tells this store from any other one, whose versions mean something else.
-    pub async fn epoch(&self) -> Result<u64, StoreError> {
-        Ok(self.counters.last(EPOCH).await?.cast_unsigned())
-    }
-
-    /// What changed after `known`; after the default, everything.
+    /// What changed after `known`. Everything after the default, and where what is there now is another store, or one that is behind: it was
+    /// restored, or made anew.
     pub async fn since(&self, known: Versions) -> Result<Changed, StoreError> {
         let mut session = self.rollups.snapshot().await?;
         let versions = self.versions(&mut session).await?;
-        let mut changed = Changed { versions, ..Changed::default() };
+        let is_all = versions.epoch != known.epoch || versions.data < known.data || known == Versions::default();
+        let known = if is_all { Versions::default() } else { known };
+        let mut changed = Changed { versions, is_all, ..Changed::default() };
         if versions.data != known.data {
             changed.cells = self.rollups.newer_than(known.data, &mut session).await?;
         }
-        if versions.places != known.places || known == Versions::default() {
+        if versions.places != known.places || is_all {
             changed.postal_codes = Some(self.postal_codes.all_heads(&mut session).await?);
         }
         Ok(changed)
@@ -73,6 +75,7 @@ impl Changes {
 
     async fn versions(&self, session: &mut ClientSession) -> Result<Versions, StoreError> {
         Ok(Versions {
+            epoch: self.counters.last_in(EPOCH, session).await?.cast_unsigned(),
             data: self.counters.last_in(VERSION, session).await?.cast_unsigned(),
             places: self.counters.last_in(PLACES_VERSION, session).await?.cast_unsigned(),
         })

@@ -22,7 +22,7 @@ impl Actions {
         style: Style,
     ) -> Result<Box<RawValue>, ActionError> {
         let mut groups = snapshot.cube.by(scope, &[Dimension::PostalCode])?;
-        let map = self.maps.map(&self.engines.store.postal_codes, snapshot.versions.places, tolerance).await?;
+        let map = self.maps.map(&self.engines.store.postal_codes, snapshot.versions, tolerance).await?;
         let shown = scope.postal_code_ids.clone();
         let work = move || -> Result<Box<RawValue>, ActionError> {
             // But for one that was removed in between.

@@ -8,7 +8,7 @@ use std::{
 use lru::LruCache;
 use paystats_core::{
     domain::{BBox, PostalCodeCode, PostalCodeId},
-    store::{PostalCodes, StoreError},
+    store::{PostalCodes, StoreError, Versions},
 };
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::{
@@ -53,7 +53,8 @@ pub struct Maps {
 /// The maps of one version of the postal codes.
 #[derive(Debug)]
 struct Edition {
-    version: u64,
+    /// Epoch and version.
+    of: (u64, u64),
     topology: OnceCell<Arc<Topology>>,
     maps: Mutex<LruCache<Tolerance, Arc<OnceCell<Arc<Map>>>>>,
 }
@@ -83,10 +84,10 @@ impl Maps {
     pub async fn map(
         self: &Arc<Self>,
         store: &PostalCodes,
-        version: u64,
+        versions: Versions,
         tolerance: Tolerance,
     ) -> Result<Arc<Map>, MapError> {
-        let edition = self.edition(version);
+        let edition = self.edition((versions.epoch, versions.places));
         let cell = edition.cell(tolerance);
         if let Some(map) = cell.get() {
             return Ok(map.clone());
@@ -103,11 +104,11 @@ impl Maps {
         drawing.await.map_err(|error| MapError::Drawing(error.to_string()))?
     }
 
-    fn edition(&self, version: u64) -> Arc<Edition> {
+    fn edition(&self, of: (u64, u64)) -> Arc<Edition> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        match newest.as_ref().filter(|edition| edition.version == version) {
+        match newest.as_ref().filter(|edition| edition.of == of) {
             Some(edition) => edition.clone(),
-            None => newest.insert(Arc::new(Edition::new(version))).clone(),
+            None => newest.insert(Arc::new(Edition::new(of))).clone(),
         }
     }
 
@@ -128,8 +129,8 @@ impl Maps {
 }
 
 impl Edition {
-    fn new(version: u64) -> Self {
-        Self { version, topology: OnceCell::new(), maps: Mutex::new(LruCache::new(KEPT)) }
+    fn new(of: (u64, u64)) -> Self {
+        Self { of, topology: OnceCell::new(), maps: Mutex::new(LruCache::new(KEPT)) }
     }
 
     /// Where the map of a tolerance is, or will be.

@@ -39,7 +39,6 @@ pub struct Snapshot {
 pub struct Memory {
     store: Store,
     now: watch::Sender<Arc<Snapshot>>,
-    epoch: u64,
     /// One reads at a time; who waited finds most of it done.
     reading: Mutex<()>,
     /// When the snapshot was last known to be all that the store had.
@@ -53,11 +52,9 @@ impl Memory {
     /// The memory of a store as it is now.
     pub async fn build(store: Store) -> Result<Self, StoreError> {
         store.rollups.make_if_new().await?;
-        let epoch = store.changes.epoch().await?;
         let memory = Self {
             store,
             now: watch::Sender::default(),
-            epoch,
             reading: Mutex::default(),
             current_at: watch::Sender::new(Instant::now()),
         };
@@ -72,7 +69,8 @@ impl Memory {
 
     /// The version of the newest snapshot as a number that no other state, of this store or another one, has.
     pub fn unique_version(&self) -> u64 {
-        self.epoch.wrapping_add(self.now.borrow().versions.data)
+        let Versions { epoch, data, .. } = self.now.borrow().versions;
+        epoch.wrapping_add(data)
     }
 
     /// Hears of new snapshots.
@@ -88,18 +86,14 @@ impl Memory {
     /// Takes in all that is in the store by now.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let _reading = self.reading.lock().await;
-        let mut base = self.now();
+        let known = self.now();
         let start = Instant::now();
-        let mut changed = self.store.changes.since(base.versions).await?;
-        if changed.versions == base.versions {
+        let changed = self.store.changes.since(known.versions).await?;
+        if changed.versions == known.versions {
             self.current_at.send_replace(start);
             return Ok(());
         }
-        // A store that is behind is another one: it was restored, or made anew.
-        if changed.versions.data < base.versions.data {
-            base = Arc::default();
-            changed = self.store.changes.since(base.versions).await?;
-        }
+        let base = if changed.is_all { Arc::default() } else { known };
         let (read, postal_codes) = (start.elapsed(), changed.cells.len());
         let next = move || Snapshot {
             versions: changed.versions,
