@@ -115,6 +115,11 @@ impl DatalakeConfig {
 }
 
 impl StoreConfig {
+    /// Reads the variables listed at the top of this module that it needs.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::at(required_secret("PAYSTATS_MONGODB_URI")?)
+    }
+
     /// The store at `uri`, with the other variables of this module from the environment.
     pub fn at(uri: Secret) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -168,7 +173,7 @@ impl Config {
     /// Reads the variables listed at the top of this module.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: StoreConfig::at(required_secret("PAYSTATS_MONGODB_URI")?)?,
+            store: StoreConfig::from_env()?,
             bus: BusConfig::at(required_secret("PAYSTATS_NATS_URL")?)?,
             datalake: DatalakeConfig::at(&required("PAYSTATS_DATALAKE")?)?,
         })

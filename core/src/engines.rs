@@ -33,9 +33,10 @@ pub enum EngineError {
 
 impl Engines {
     /// Waits until MongoDB and NATS answer and makes sure that indexes and streams exist. It never gives up: a log line a
-    /// try says what it waits for.
+    /// try says what it waits for. That goes for a database of a newer release too: an end would only be followed by the next start, and as soon as
+    /// a backup of before is restored, or the newer release takes this one's place, there is nothing left to do here.
     pub async fn connect(store: Store, config: &Config) -> Self {
-        wait_for("MongoDB", || store.prepare()).await;
+        wait_for("the database", || store.prepare()).await;
         let bus = wait_for("NATS", || connect_bus(&store, config)).await;
         Self { store, bus }
     }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use paystats_core::{
     bus::{Bus, WorkKind},
     operations::{Operated, Waiting},
-    store::Store,
+    store::{Store, StoreError},
 };
 use tokio::time::timeout;
 
@@ -61,8 +61,13 @@ impl Drop for Listening<'_> {
 impl Operated for Condition {
     async fn waiting_for(&self) -> Vec<Waiting> {
         let mut waiting_for = Vec::new();
-        if !matches!(timeout(PATIENCE, self.store.ping()).await, Ok(Ok(()))) {
-            waiting_for.push(Waiting { what: "mongodb", reason: "it does not answer" });
+        match timeout(PATIENCE, self.store.check()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(StoreError::Schema(_))) => {
+                let reason = "the database is not for this release, or not yet";
+                waiting_for.push(Waiting { what: "schema", reason });
+            }
+            Ok(Err(_)) | Err(_) => waiting_for.push(Waiting { what: "mongodb", reason: "it does not answer" }),
         }
         if !self.bus.get().is_some_and(Bus::is_connected) {
             waiting_for.push(Waiting { what: "nats", reason: "it is not connected" });

@@ -33,8 +33,9 @@ pub struct Condition {
 impl Operated for Condition {
     async fn waiting_for(&self) -> Vec<Waiting> {
         let waiting = |what, reason| Some(Waiting { what, reason });
-        let mongodb = match timeout(PATIENCE, self.store.ping()).await {
+        let mongodb = match timeout(PATIENCE, self.store.check()).await {
             Ok(Ok(())) => None,
+            Ok(Err(StoreError::Schema(_))) => waiting("schema", "the database is not for this release, or not yet"),
             Ok(Err(_)) | Err(_) => waiting("mongodb", "it does not answer"),
         };
         // It is connected to after MongoDB has answered for the first time.

@@ -49,6 +49,11 @@ pub fn fresh_config(urls: &EngineUrls) -> (Config, TempDir) {
     (Config { store, bus, datalake: DatalakeConfig::folder(datalake) }, folder)
 }
 
+/// The database of a configuration, which need not be there yet.
+pub async fn raw_database(config: &Config) -> mongodb::Database {
+    mongodb::Client::with_uri_str(config.store.uri.expose()).await.unwrap().database(&config.store.database)
+}
+
 impl TestBed {
     /// A bed on the engines that all tests of this process share.
     pub async fn new() -> Self {
@@ -189,13 +194,16 @@ impl TestBed {
         groups.first().map_or_else(Total::default, |all| all.total)
     }
 
+    /// The database, for what the store has no words for.
+    pub async fn database(&self) -> mongodb::Database {
+        raw_database(&self.config).await
+    }
+
     /// Lets the time in which a load can be undone be over.
     pub async fn let_undo_expire(&self, number: i64) {
-        let client = mongodb::Client::with_uri_str(self.config.store.uri.expose()).await.unwrap();
-        let loads = client.database(&self.config.store.database).collection::<mongodb::bson::Document>("loads");
+        let loads = self.database().await.collection::<mongodb::bson::Document>("loads");
         let set = mongodb::bson::doc! { "$set": { "undo_until": mongodb::bson::DateTime::from_millis(1) } };
         assert_eq!(loads.update_one(mongodb::bson::doc! { "number": number }, set).await.unwrap().modified_count, 1);
-        client.shutdown().await;
     }
 
     /// The refused rows of a load, by line.

@@ -34,7 +34,7 @@ mod watch;
 
 pub use agreement::agreement;
 pub use api::{Answer, Api, Metrics, Subscription};
-pub use bed::{TestBed, fresh_config, load_numbered, write_batch};
+pub use bed::{TestBed, fresh_config, load_numbered, raw_database, write_batch};
 pub use engines::EngineUrls;
 pub use eventually::{PATIENCE, eventually};
 pub use filters::RandomFilter;

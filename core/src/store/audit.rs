@@ -17,7 +17,7 @@ pub struct Audit {
     records: Collection<Document>,
 }
 
-const COLLECTION: &str = "audit";
+pub(super) const COLLECTION: &str = "audit";
 
 /// Something that somebody did.
 #[derive(Clone, Debug, PartialEq, Eq)]

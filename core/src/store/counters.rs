@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 
+pub(super) const COLLECTION: &str = "counters";
+
 /// The collection `counters`: one document a counter.
 #[derive(Clone, Debug)]
 pub(super) struct Counters {
@@ -25,7 +27,7 @@ struct Counter {
 
 impl Counters {
     pub(super) fn new(database: &Database) -> Self {
-        Self { counters: database.collection("counters") }
+        Self { counters: database.collection(COLLECTION) }
     }
 
     /// Makes a counter that is not there yet: transactions that do so at the same moment would collide.
@@ -55,7 +57,18 @@ impl Counters {
 
     /// The same outside a transaction, where nobody asks for the number.
     pub(super) async fn count_up(&self, name: &str) -> Result<(), StoreError> {
-        self.counters.update_one(doc! { "_id": name }, doc! { "$inc": { "value": 1_i64 } }).upsert(true).await?;
+        self.count_up_by(name, 1).await
+    }
+
+    /// The same for several numbers, which are left out.
+    pub(super) async fn count_up_by(&self, name: &str, numbers: i64) -> Result<(), StoreError> {
+        self.counters.update_one(doc! { "_id": name }, doc! { "$inc": { "value": numbers } }).upsert(true).await?;
+        Ok(())
+    }
+
+    /// Forgets all counters.
+    pub(super) async fn delete_all(&self) -> Result<(), StoreError> {
+        self.counters.delete_many(doc! {}).await?;
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 
+use super::SchemaError;
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -22,6 +24,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// This release must not use the database, or not yet.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// Anything else: a bug, or a server that is set up wrongly.
     #[error("MongoDB failed: {0}")]
     Failed(#[source] Error),

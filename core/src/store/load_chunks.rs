@@ -165,7 +165,7 @@ struct ChangeDocument {
     count: i64,
 }
 
-const COLLECTION: &str = "load_chunks";
+pub(super) const COLLECTION: &str = "load_chunks";
 
 impl Claim {
     /// A claim that takes its chunk when it is first used.

@@ -91,36 +91,30 @@ struct LoadDocument {
     source: String,
     source_size_bytes: i64,
     source_fingerprint: String,
-    #[serde(default)]
     policy: RejectPolicy,
-    #[serde(default)]
     dry_run: bool,
-    #[serde(default)]
     retry_of: Option<String>,
-    #[serde(default)]
     only_rejected_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
     state: LoadState,
-    #[serde(default)]
     ends_as: Option<LoadState>,
     error: Option<String>,
     progress: Option<Progress>,
     /// Whether the bus has the first message of what it is at: loading, or being taken back.
     published: bool,
-    #[serde(default)]
     cut: Option<Cut>,
-    #[serde(default)]
     plan: Option<Plan>,
-    #[serde(default = "never")]
     undo_until: DateTime,
     created_at: DateTime,
     started_at: Option<DateTime>,
     finished_at: Option<DateTime>,
 }
 
-const COLLECTION: &str = "loads";
+pub(super) const COLLECTION: &str = "loads";
 const NUMBER: &str = "loads";
+/// Numbers of events up to this one were given before a backup was restored, or may have been.
+const EVENTS_BEFORE: &str = "events";
 /// The states that something follows.
 const OPEN: [LoadState; 5] =
     [LoadState::Queued, LoadState::Planning, LoadState::Loading, LoadState::RollingUp, LoadState::Reverting];
@@ -276,10 +270,18 @@ impl Loads {
         self.counters.last(NUMBER).await
     }
 
-    /// The greatest number of an event that the progress of a finished load holds; 0 before the first.
+    /// The greatest number of an event that the progress of a finished load holds, or that was left out by a restore; 0 before the first.
     pub async fn greatest_event(&self) -> Result<u64, StoreError> {
         let last = self.loads.find_one(doc! { "progress": { "$ne": null } }).sort(doc! { "progress.seq": -1 }).await?;
-        Ok(last.and_then(|load| load.progress).map_or(0, |progress| progress.seq))
+        let told = last.and_then(|load| load.progress).map_or(0, |progress| progress.seq);
+        Ok(told.max(self.counters.last(EVENTS_BEFORE).await?.cast_unsigned()))
+    }
+
+    /// Leaves out so many numbers of events: they were given after the backup that is restored.
+    pub(super) async fn skip_events(&self, numbers: i64) -> Result<(), StoreError> {
+        let known = self.counters.last(EVENTS_BEFORE).await?;
+        let next = self.greatest_event().await?.cast_signed() + numbers;
+        self.counters.count_up_by(EVENTS_BEFORE, next - known).await
     }
 
     /// Whether a load that was accepted before this one may still write rows of its entity, or is taken back.
@@ -606,11 +608,6 @@ fn last_state(progress: &Progress) -> Result<Document, StoreError> {
 
 fn now() -> DateTime {
     DateTime::now()
-}
-
-/// A time that has passed.
-fn never() -> DateTime {
-    DateTime::from_millis(0)
 }
 
 pub(super) fn to_bson(at: OffsetDateTime) -> DateTime {

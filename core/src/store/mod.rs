@@ -5,7 +5,9 @@
 
 mod areas;
 mod audit;
+mod backup;
 mod changes;
+mod collections;
 mod counted;
 mod counters;
 mod decimal;
@@ -20,6 +22,7 @@ mod postal_codes;
 mod provenance;
 mod rejections;
 mod rollups;
+mod schema;
 mod session;
 mod totals;
 mod traced;
@@ -36,7 +39,9 @@ use mongodb::{
 };
 
 pub use audit::{Audit, AuditRecord};
+pub use backup::{BackedUp, BackupError, BackupHeader, BackupStep};
 pub use changes::{Changed, Changes, Versions};
+pub use collections::{KEPT, MADE_ANEW};
 pub use error::StoreError;
 pub use load_batches::{BatchOutcome, LoadBatch, LoadRow, RowOutcome, Settled};
 pub use load_chunks::{ChunkState, ChunkSum, Claim, KeptRejections, LoadChunk, LoadChunks, Rejected};
@@ -47,11 +52,14 @@ pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, Po
 pub use provenance::Provenance;
 pub use rejections::{REJECTIONS_KEPT, Rejections};
 pub use rollups::{RollupEnd, RollupRun, Rollups, Verified};
+pub use schema::{SCHEMA_VERSION, SchemaError};
 pub use session::LoadSession;
 pub use totals::{GroupTotal, Totals};
 pub use undo_log::{KeptReason, KeptRow};
 
-use self::{paystats::PaystatDocument, postal_codes::PostalCodeDocument, undo_log::UndoLog};
+use self::{
+    counters::Counters, paystats::PaystatDocument, postal_codes::PostalCodeDocument, schema::Schema, undo_log::UndoLog,
+};
 use crate::{config::StoreConfig, telemetry::traces};
 
 /// Documents that MongoDB may put into one answer, where its own default is 101: what is read as a whole comes in one round trip
@@ -62,6 +70,8 @@ const BATCH_SIZE: u32 = 100_000;
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
+    schema: Schema,
+    counters: Counters,
     /// Postal codes and their areas.
     pub postal_codes: PostalCodes,
     /// Paystats, row by row.
@@ -119,12 +129,20 @@ impl Store {
             load_chunks: LoadChunks::new(&database),
             rejections: Rejections::new(&database),
             audit: Audit::new(&database),
+            schema: Schema::new(&database),
+            counters: Counters::new(&database),
             database,
         })
     }
 
-    /// Makes the collections' indexes. Safe to call again, and from several processes at once.
+    /// Brings the documents to the shape of this release, and makes the collections' indexes. Safe to call again, and from several processes at
+    /// once: who has to wait for another one fails with [`StoreError::Schema`], as does who must not touch what a newer release has written.
     pub async fn prepare(&self) -> Result<(), StoreError> {
+        self.schema.bring_up_to_date().await?;
+        self.create_indexes().await
+    }
+
+    async fn create_indexes(&self) -> Result<(), StoreError> {
         self.postal_codes.create_indexes().await?;
         self.paystats.create_indexes().await?;
         self.rollups.create_indexes().await?;
@@ -139,6 +157,11 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.database.run_command(doc! { "ping": 1 }).await?;
         Ok(())
+    }
+
+    /// Whether MongoDB answers, and this release may use what is there.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.schema.check().await
     }
 
     /// Name of the database.

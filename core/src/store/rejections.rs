@@ -27,7 +27,7 @@ struct RejectionDocument {
     fields: Vec<String>,
 }
 
-const COLLECTION: &str = "rejections";
+pub(super) const COLLECTION: &str = "rejections";
 
 /// Refused rows of one load that are kept, about: chunks that are written at the same moment may each add a batch beyond it.
 pub const REJECTIONS_KEPT: u64 = 100_000;

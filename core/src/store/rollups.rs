@@ -102,7 +102,9 @@ struct LockDocument {
     invalidated: i64,
 }
 
-const COLLECTION: &str = "rollups";
+pub(super) const COLLECTION: &str = "rollups";
+pub(super) const HEADS: &str = "rollup_heads";
+pub(super) const LOCKS: &str = "rollup_lock";
 pub(super) const VERSION: &str = "data_version";
 pub(super) const EPOCH: &str = "epoch";
 pub(super) const PLACES_VERSION: &str = "places_version";
@@ -124,8 +126,8 @@ impl Rollups {
     pub(super) fn new(database: &Database, loads: Loads) -> Self {
         Self {
             rollups: database.collection(COLLECTION),
-            heads: database.collection("rollup_heads"),
-            lock: database.collection("rollup_lock"),
+            heads: database.collection(HEADS),
+            lock: database.collection(LOCKS),
             paystats: database.collection(super::paystats::COLLECTION),
             counted: Counted::new(database, loads.clone()),
             counters: Counters::new(database),
@@ -135,7 +137,7 @@ impl Rollups {
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
         self.counters.prepare(VERSION).await?;
-        self.counters.prepare_at(EPOCH, (Uuid::new_v4().as_u64_pair().0 >> 2).cast_signed()).await?;
+        self.prepare_epoch().await?;
         let free = doc! { "$setOnInsert": { "run": null, "until": null, "invalidated": 0_i64 } };
         self.lock.update_one(doc! { "_id": LOCK }, free).upsert(true).await?;
         let counts = IndexOptions::builder().partial_filter_expression(doc! { "version": { "$gt": 0 } }).build();
@@ -147,6 +149,11 @@ impl Rollups {
             ])
             .await?;
         Ok(())
+    }
+
+    /// Gives the store a number that no other one has, unless it has one.
+    pub(super) async fn prepare_epoch(&self) -> Result<(), StoreError> {
+        self.counters.prepare_at(EPOCH, (Uuid::new_v4().as_u64_pair().0 >> 2).cast_signed()).await
     }
 
     /// A look at the store in which everything is of one moment.
@@ -341,10 +348,15 @@ impl Rollups {
     /// Adds all paystats up where that was never done: in a store from before there were roll-ups.
     pub async fn make_if_new(&self) -> Result<(), StoreError> {
         if self.counters.last(VERSION).await? == 0 {
-            self.verify(true, |_| ()).await?;
-            self.counters.count_up(VERSION).await?;
+            self.make_anew().await?;
         }
         Ok(())
+    }
+
+    /// Adds all paystats up.
+    pub(super) async fn make_anew(&self) -> Result<(), StoreError> {
+        let mut session = LoadSession(self.rollups.client().start_session().await?);
+        self.mend(&self.all_postal_codes().await?, &mut session).await
     }
 
     /// Holds the roll-ups of all postal codes against their paystats, and with `repair` adds those up anew that are wrong. `done` hears how

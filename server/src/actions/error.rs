@@ -107,7 +107,7 @@ impl From<StoreError> for ActionError {
                 Self::bad_input(format!("the area cannot be used: {reason}"))
             }
             StoreError::Duplicate(key) => Self::conflict(format!("this {key} is taken")),
-            StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),
+            StoreError::Schema(_) | StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),
         }
     }
 }

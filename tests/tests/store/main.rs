@@ -2,7 +2,9 @@
 
 mod acknowledged;
 mod areas;
+mod backups;
 mod edits;
 mod paging;
 mod rollups;
+mod schema;
 mod totals;
