@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use paystats_core::load::LoadState;
+use paystats_core::{load::LoadState, store::BackupStep};
 use serde_json::Value;
 
 use crate::terminal::say;
@@ -70,6 +70,24 @@ impl ProgressDisplay {
         }
         say(format_args!("{}: {outcome}", self.title));
     }
+}
+
+/// A bar for a backup or a restore. On standard error: standard output may be the backup.
+pub(crate) fn show_step(bar: &ProgressBar, step: BackupStep) {
+    match step {
+        BackupStep::Documents { done, all } => {
+            bar.set_length(all);
+            bar.set_position(done);
+        }
+        BackupStep::AddingUp => bar.set_message(", totals are added up"),
+    }
+}
+
+pub(crate) fn step_bar() -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("[{bar:30}] {percent:>3} % {human_pos} of {human_len} documents, {eta} left{msg}")
+            .expect("the template is valid");
+    ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style.progress_chars("=> "))
 }
 
 /// `12,000 rows, 8,000 rows/s, 3 s left`, or `being taken back, 300 of 8,000 rows`.

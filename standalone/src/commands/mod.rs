@@ -1,6 +1,7 @@
 //! What `paystats` can do: a file a command, and what those that ask a server share (`api`, `follow`, `output`).
 
 mod api;
+mod backup;
 mod cancel;
 mod engines_exec;
 mod follow;
@@ -9,6 +10,7 @@ mod load;
 mod loads;
 mod output;
 mod rejections;
+mod restore;
 mod retry;
 mod run;
 mod undo;
@@ -25,8 +27,8 @@ use clap::{
 use paystats_server::access::NewKey;
 
 use self::{
-    cancel::Cancel, generate::Generate, load::Load, loads::Loads, rejections::Rejections, retry::Retry, undo::Undo,
-    verify::Verify,
+    backup::Backup, cancel::Cancel, generate::Generate, load::Load, loads::Loads, rejections::Rejections,
+    restore::Restore, retry::Retry, undo::Undo, verify::Verify,
 };
 
 /// Card payments by place, month, age and gender: a GraphQL API with its loader, on one machine.
@@ -70,6 +72,15 @@ enum Command {
     ///
     /// Exits with 0 if all are right or, with --repair, were mended; with 1 if some are wrong.
     Verify(Verify),
+    /// Write all that is kept in MongoDB into a file, of one moment, while everything runs
+    ///
+    /// PAYSTATS_MONGODB_URI and PAYSTATS_DATABASE say of which database, which is only read.
+    Backup(Backup),
+    /// Restore a backup into an empty database, and bring it up to date
+    ///
+    /// PAYSTATS_MONGODB_URI and PAYSTATS_DATABASE say into which. Nothing is written where the file is damaged or the database is not empty.
+    /// Loads that were under way go on once a server and a loader run.
+    Restore(Restore),
     ApiKey(NewKey),
     /// Write made-up files to load: postal_codes.csv and paystats.csv
     Generate(Generate),
@@ -102,6 +113,8 @@ impl Cli {
             Command::Loads(loads) => loads.run().await.map_err(api::explained),
             Command::Rejections(rejections) => rejections.run().await.map_err(api::explained),
             Command::Verify(verify) => verify.run().await,
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
             Command::ApiKey(new) => new.execute().map(|()| ExitCode::SUCCESS),
             Command::Generate(generate) => generate.run(),
             Command::Engines(EnginesCommand::Exec { command }) => engines_exec::exec(&command).await,

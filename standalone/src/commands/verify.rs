@@ -4,10 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use paystats_core::{
-    config::{Secret, StoreConfig, required},
-    store::Store,
-};
+use paystats_core::{config::StoreConfig, store::Store};
 
 use crate::terminal::say;
 
@@ -23,8 +20,7 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let uri = Secret::new(required("PAYSTATS_MONGODB_URI")?);
-        let store = Store::new(&StoreConfig::at(uri)?).await.context("PAYSTATS_MONGODB_URI")?;
+        let store = Store::new(&StoreConfig::from_env()?).await.context("PAYSTATS_MONGODB_URI")?;
         store.ping().await.context("asking MongoDB")?;
         store.prepare().await.context("preparing the database")?;
         let verified = store.rollups.verify(self.repair, |_| ()).await.context("adding up")?;
