@@ -56,7 +56,7 @@ export function AskPage() {
   const points = data?.timeSeries.flatMap(({ points }) => points) ?? [];
   const [first, last] = [points[0]?.period, points.at(-1)?.period];
   return (
-    <>
+    <div className="ask">
       <div className="title">
         <h1>{say.title}</h1>
         <p className="hint">{say.intro}</p>
@@ -78,7 +78,7 @@ export function AskPage() {
       ) : (
         !error && <p className="hint">{say.reading}</p>
       )}
-    </>
+    </div>
   );
 }
 
