@@ -472,13 +472,69 @@ describe("the page of loads", () => {
     await page.getByRole("button", { name: /^Undo load/ }).click();
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
-    await page.getByText("Rows that were taken back: 3. Rows that stayed").waitFor();
-    const kept = page.locator(".load-kept tbody tr");
-    await kept.first().waitFor();
-    assert.deepEqual(
-      (await kept.allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim()),
-      [40_001, 40_002].map((id) => `${id} A newer load replaced it #${newer.number}`),
+    await page.getByText("Rows that were taken back: 3. Rows that stayed: 2").waitFor();
+    const kept = page.locator(".load-kept li");
+    assert.equal(
+      await kept.locator("p").first().innerText(),
+      `2 were replaced by a newer load: #${newer.number}. Undo that load, and they return to what they were before both.`,
     );
+    await kept.getByText("Their ids").click();
+    assert.equal(await kept.locator(".kept-ids").innerText(), "40001–40002");
+    assertWellBehaved();
+    await close();
+  });
+
+  test("postal codes with paystats are said to stay before their load is undone, and afterwards what can be done", async () => {
+    await paystats.putFile("used.csv", postalCodesCsv(["28201", "28202", "28203", "28204", "28205"], 201, -3.2));
+    const codes = await start("used.csv", { entity: "POSTAL_CODES" });
+    const { page, assertWellBehaved, close } = await open(`/loads/${codes.number}`);
+    await isIn(page, "SUCCEEDED");
+    // Of three of the five.
+    await paystats.putFile(
+      "of-used.csv",
+      paystatsCsv(4, 45_001).replaceAll(/,([123])(?=,\d+$)/gm, (_, id) => `,20${id}`),
+    );
+    const users = await start("of-used.csv");
+    await page.getByRole("link", { name: "All loads" }).click();
+    await page.locator(".history-table tr", { hasText: "of-used.csv" }).locator("[data-state=SUCCEEDED]").waitFor();
+    await page.getByRole("link", { name: `Load #${codes.number}`, exact: true }).click();
+    await page.getByRole("button", { name: /^Undo load/ }).click();
+    assert.equal(
+      await page.locator(".confirm-question").innerText(),
+      `Undo load #${codes.number}? Of the 5 postal codes that it brought those without paystats go. Postal codes that have paystats stay, ` +
+        "and a load is undone only once: if they are to go too, undo the loads of their paystats first. Rows that were changed since stay.",
+    );
+    await page.getByRole("button", { name: "Undo it" }).click();
+    await isIn(page, "UNDONE");
+    await page.getByText("Rows that were taken back: 2. Rows that stayed: 3").waitFor();
+    const kept = page.locator(".load-kept li");
+    const advice =
+      "This load cannot be undone again. To remove them, undo the loads of their paystats, then delete them by the API, one by one (deletePostalCode).";
+    assert.equal(await kept.locator("p").first().innerText(), `3 are in use by paystats. ${advice}`);
+    assert.equal(await kept.count(), 1);
+    await kept.getByText("Their ids").click();
+    assert.equal(await kept.locator(".kept-ids").innerText(), "201–203");
+    await page.screenshot({ path: screenshotPath("loads-kept"), fullPage: true });
+    await assertAccessible(page);
+
+    // What is advised is what the server does.
+    const undo = (id: string) =>
+      paystats.ask<{ undoLoad: { load: { state: string; keptRows: unknown[] } } }>(
+        "mutation ($id: ID!) { undoLoad(input: { id: $id }) { load { state keptRows { databaseId } } } }",
+        { id },
+      );
+    await undo(users.id);
+    await page.goto(`/loads/${users.number}`);
+    await isIn(page, "UNDONE");
+    const again = await undo(codes.id);
+    assert.deepEqual([again.undoLoad.load.state, again.undoLoad.load.keptRows.length], ["UNDONE", 3]);
+    const { postalCodes } = await paystats.ask<{ postalCodes: { nodes: { id: string }[] } }>(
+      '{ postalCodes(filter: { codePrefix: "282" }, first: 10) { nodes { id } } }',
+    );
+    assert.equal(postalCodes.nodes.length, 3);
+    for (const { id } of postalCodes.nodes) {
+      await paystats.ask("mutation ($id: ID!) { deletePostalCode(input: { id: $id }) { deletedId } }", { id });
+    }
     assertWellBehaved();
     await close();
   });

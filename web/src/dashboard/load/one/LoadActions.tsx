@@ -89,7 +89,7 @@ export function LoadActions({ load: masked }: { load: FragmentType<typeof LOAD_A
           {say.retryRejected}
         </button>
       )}
-      {canUndo && <UndoLoad id={id} number={load.number} inserted={rowsInserted} updated={rowsUpdated} />}
+      {canUndo && <UndoLoad {...{ id, entity }} number={load.number} inserted={rowsInserted} updated={rowsUpdated} />}
       {error && (
         <p className="failure" role="alert">
           <strong>{say.notDone}</strong> <ErrorText error={error} />

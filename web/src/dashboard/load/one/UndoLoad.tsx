@@ -1,5 +1,6 @@
 import { useMutation } from "@apollo/client/react";
 import { graphql } from "../../gql";
+import type { LoadEntity } from "../../gql/graphql";
 import { useFormat, useMessages } from "../../locale";
 import { Confirm } from "../../ui/Confirm";
 import { ErrorText } from "../../ui/ErrorText";
@@ -14,14 +15,16 @@ const UNDO_LOAD = graphql(`
 interface UndoLoadProps {
   id: string;
   number: number;
+  entity: LoadEntity;
   inserted: number;
   updated: number;
 }
 
 /** Takes a load back, after saying what that means. */
-export function UndoLoad({ id, number, inserted, updated }: UndoLoadProps) {
+export function UndoLoad({ id, number, entity, inserted, updated }: UndoLoadProps) {
   const say = useMessages(words);
   const format = useFormat();
+  const areCodes = entity === "POSTAL_CODES";
   const [run, { loading, error }] = useMutation(UNDO_LOAD);
   return (
     <>
@@ -30,9 +33,11 @@ export function UndoLoad({ id, number, inserted, updated }: UndoLoadProps) {
         name={say.undoOf(number)}
         question={[
           say.undoQuestion(number),
-          inserted > 0 && say.undoInserted(format.count(inserted), inserted),
+          inserted > 0 && say[areCodes ? "undoCodesInserted" : "undoInserted"](format.count(inserted), inserted),
           updated > 0 && say.undoUpdated(format.count(updated), updated),
+          areCodes && inserted > 0 && say.undoCodesStay,
           say.undoStay,
+          !areCodes && say.undoTotals,
         ]
           .filter(Boolean)
           .join(" ")}

@@ -48,7 +48,7 @@ const en = {
   kept: "Stayed",
   allTakenBack: (reverted: string) => `All that it wrote was taken back: ${reverted} rows.`,
   someTakenBack: (reverted: string, kept: string) =>
-    `Rows that were taken back: ${reverted}. Rows that stayed, as something newer has changed them: ${kept}.`,
+    `Rows that were taken back: ${reverted}. Rows that stayed: ${kept}; why, and what can be done, stands below.`,
   retry: "Load again",
   retryRejected: "Load the rejected lines again",
   retryRejectedHint: "Reads them as they stand in the file now.",
@@ -62,7 +62,14 @@ const en = {
     rows === 1
       ? "One row that it replaced returns to what it was."
       : `${count} rows that it replaced return to what they were.`,
-  undoStay: "Rows that were changed since stay. The totals change.",
+  undoCodesInserted: (count: string, rows: number) =>
+    rows === 1
+      ? "The postal code that it brought goes, unless it has paystats."
+      : `Of the ${count} postal codes that it brought those without paystats go.`,
+  undoCodesStay:
+    "Postal codes that have paystats stay, and a load is undone only once: if they are to go too, undo the loads of their paystats first.",
+  undoStay: "Rows that were changed since stay.",
+  undoTotals: "The totals change.",
   undoYes: "Undo it",
   undoNo: "Leave it",
   notDone: "This was not done.",
@@ -91,15 +98,25 @@ const en = {
   wholeRecord: "the whole record",
   pageFrom: (from: string, to: string) => `Lines ${from} to ${to}`,
   keptTitle: "Rows that stayed",
-  keptHint: "They were changed since by something newer, so they were not taken back.",
-  keptId: "Id",
-  keptReason: "Why",
-  keptFirst: (count: string, all: string) => `The first ${count} of ${all}.`,
+  keptIds: "Their ids",
+  keptFirst: (count: string, all: string) => `Here are the first ${count} of ${all}, by id.`,
   keptReasons: {
-    REPLACED_BY_LOAD: "A newer load replaced it",
-    EDITED: "It was edited",
-    DELETED: "It was deleted",
-    IN_USE: "It is in use",
+    REPLACED_BY_LOAD: (count: string, rows: number) =>
+      `${count} ${rows === 1 ? "was" : "were"} replaced by a newer load:`,
+    EDITED: (count: string, rows: number) => `${count} ${rows === 1 ? "was" : "were"} edited since.`,
+    DELETED: (count: string, rows: number) => `${count} ${rows === 1 ? "was" : "were"} deleted since.`,
+    IN_USE: (count: string, rows: number) => `${count} ${rows === 1 ? "is" : "are"} in use by paystats.`,
+  } as Record<KeptReason, (count: string, rows: number) => string>,
+  keptInUseOrCode: (count: string, rows: number) =>
+    rows === 1
+      ? `${count} is in use by paystats, or the code that it had before is another’s now.`
+      : `${count} are in use by paystats, or the codes that they had before are others’ now.`,
+  keptAdvice: {
+    REPLACED_BY_LOAD: "Undo that load, and they return to what they were before both.",
+    EDITED: "Edits are not taken back. What is not wanted can be changed or deleted by the API.",
+    DELETED: "They stay deleted.",
+    IN_USE:
+      "This load cannot be undone again. To remove them, undo the loads of their paystats, then delete them by the API, one by one (deletePostalCode).",
   } as Record<KeptReason, string>,
   codes: {
     WRONG_FIELD_COUNT: "Wrong number of fields",
@@ -196,7 +213,7 @@ const es: typeof en = {
   kept: "Se han quedado",
   allTakenBack: (reverted) => `Se ha retirado todo lo que escribió: ${reverted} filas.`,
   someTakenBack: (reverted, kept) =>
-    `Filas retiradas: ${reverted}. Filas que se han quedado, porque algo más nuevo las cambió: ${kept}.`,
+    `Filas retiradas: ${reverted}. Filas que se han quedado: ${kept}; por qué y qué se puede hacer está más abajo.`,
   retry: "Cargar de nuevo",
   retryRejected: "Cargar de nuevo las líneas rechazadas",
   retryRejectedHint: "Las lee como están ahora en el fichero.",
@@ -209,7 +226,14 @@ const es: typeof en = {
     rows === 1
       ? "Una fila que reemplazó vuelve a ser lo que era."
       : `${count} filas que reemplazó vuelven a ser lo que eran.`,
-  undoStay: "Las filas que hayan cambiado después se quedan. Los totales cambian.",
+  undoCodesInserted: (count, rows) =>
+    rows === 1
+      ? "Se va el código postal que trajo, salvo que tenga paystats."
+      : `De los ${count} códigos postales que trajo se van los que no tienen paystats.`,
+  undoCodesStay:
+    "Los códigos postales que tienen paystats se quedan, y una carga se deshace una sola vez: si también deben irse, deshaz antes las cargas de sus paystats.",
+  undoStay: "Las filas que hayan cambiado después se quedan.",
+  undoTotals: "Los totales cambian.",
   undoYes: "Deshacerla",
   undoNo: "Dejarla",
   notDone: "Esto no se ha hecho.",
@@ -242,15 +266,26 @@ const es: typeof en = {
   wholeRecord: "todo el registro",
   pageFrom: (from, to) => `Líneas ${from} a ${to}`,
   keptTitle: "Filas que se han quedado",
-  keptHint: "Algo más nuevo las cambió después, así que no se han retirado.",
-  keptId: "Id",
-  keptReason: "Por qué",
-  keptFirst: (count, all) => `Las primeras ${count} de ${all}.`,
+  keptIds: "Sus ids",
+  keptFirst: (count, all) => `Aquí están las primeras ${count} de ${all}, por id.`,
   keptReasons: {
-    REPLACED_BY_LOAD: "Una carga más nueva la reemplazó",
-    EDITED: "Se editó",
-    DELETED: "Se borró",
-    IN_USE: "Está en uso",
+    REPLACED_BY_LOAD: (count, rows) =>
+      rows === 1 ? `${count} la reemplazó una carga más nueva:` : `${count} las reemplazó una carga más nueva:`,
+    EDITED: (count, rows) => (rows === 1 ? `${count} se editó después.` : `${count} se editaron después.`),
+    DELETED: (count, rows) => (rows === 1 ? `${count} se borró después.` : `${count} se borraron después.`),
+    IN_USE: (count, rows) =>
+      rows === 1 ? `${count} está en uso: tiene paystats.` : `${count} están en uso: tienen paystats.`,
+  },
+  keptInUseOrCode: (count, rows) =>
+    rows === 1
+      ? `${count} está en uso: tiene paystats, o el código que tenía antes es ahora de otro.`
+      : `${count} están en uso: tienen paystats, o los códigos que tenían antes son ahora de otros.`,
+  keptAdvice: {
+    REPLACED_BY_LOAD: "Deshaz esa carga, y vuelven a ser lo que eran antes de ambas.",
+    EDITED: "Las ediciones no se deshacen. Lo que no se quiera se puede cambiar o borrar con la API.",
+    DELETED: "Siguen borradas.",
+    IN_USE:
+      "Esta carga no se puede deshacer otra vez. Para quitarlos, deshaz las cargas de sus paystats y después bórralos con la API, uno a uno (deletePostalCode).",
   },
   codes: {
     WRONG_FIELD_COUNT: "Número de campos incorrecto",
