@@ -92,7 +92,8 @@ describe("the page of loads", () => {
     await isIn(page, "SUCCEEDED");
     assert.equal(await page.getByRole("heading", { name: "Uploads" }).count(), 0);
     await page.getByRole("link", { name: "All loads" }).click();
-    await page.getByRole("heading", { name: "Uploads" }).waitFor();
+    await page.locator(".history-table").getByText("places-again.csv").waitFor();
+    assert.equal(await page.getByRole("heading", { name: "Uploads" }).count(), 0, "what was loaded waits no more");
     assertWellBehaved();
     await close();
   });

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser } from "playwright-core";
+import { assertAccessible } from "./accessibility.js";
 import { startBadNetwork } from "./bad-network.js";
 import { openPage, type WatchedPage } from "./browser.js";
 import { drop, dropOn } from "./drop.js";
-import { paystatsCsv } from "./files.js";
+import { paystatsCsv, postalCodesCsv } from "./files.js";
 import { type Paystats, screenshotPath, startChromium, startPaystats } from "./harness.js";
 
 const PIECE_BYTES = 8 * 1024 * 1024;
@@ -52,6 +53,63 @@ describe("uploads", () => {
     await page.getByRole("form", { name: "Load dropped-elsewhere.csv" }).waitFor();
     await page.getByRole("heading", { name: "Uploads" }).waitFor();
     assertWellBehaved();
+    await close();
+  });
+
+  test("of two files the second is in sight on every page until it is loaded, and each end says what comes next", async () => {
+    const { page, assertWellBehaved, close } = await open();
+    const paths = [
+      await fileOnDisk("pair-codes.csv", postalCodesCsv()),
+      await fileOnDisk("pair-paystats.csv", paystatsCsv(24, 19_001)),
+    ];
+    await page.locator("input[type=file]").setInputFiles(paths);
+    await page.getByRole("form", { name: "Load pair-paystats.csv" }).waitFor();
+    await page.getByRole("form", { name: "Load pair-codes.csv" }).getByRole("button", { name: "Start load" }).click();
+    await page.waitForURL(/\/loads\/\d+$/);
+    const waits = page.getByRole("link", { name: "pair-paystats.csv waits to be loaded" });
+    await waits.waitFor();
+    const codesNext = page.getByText("Next: load the paystats of these postal codes.");
+    await codesNext.waitFor();
+    assert.equal(await codesNext.getByRole("link").getAttribute("href"), "/loads");
+    await page.screenshot({ path: screenshotPath("uploads-waiting-on-one"), fullPage: true });
+    await assertAccessible(page);
+
+    await page.getByRole("link", { name: "Statistics", exact: true }).click();
+    await page.getByRole("heading", { name: "Card payments" }).waitFor();
+    await page.screenshot({ path: screenshotPath("uploads-waiting-on-statistics"), fullPage: true });
+    await assertAccessible(page);
+    await waits.click();
+    await page.waitForURL("**/loads");
+    assert.deepEqual(await page.locator(".upload-name").allInnerTexts(), ["pair-paystats.csv"]);
+    assert.equal(await waits.count(), 0, "the page that shows it needs no line of it");
+    await page.getByRole("button", { name: "Load…: pair-paystats.csv" }).click();
+    await page
+      .getByRole("form", { name: "Load pair-paystats.csv" })
+      .getByRole("button", { name: "Start load" })
+      .click();
+    await page.waitForURL(/\/loads\/\d+$/);
+    const toStatistics = page.getByRole("link", { name: "Show the statistics" });
+    await toStatistics.waitFor();
+    assert.equal(await waits.count(), 0);
+    await toStatistics.click();
+    await page.getByText("24 paystats").waitFor();
+    assert.equal(await page.locator(".uploads-waiting").count(), 0);
+    assertWellBehaved();
+    await close();
+  });
+
+  test("an upload that is on its way is told on every page", async () => {
+    const { page, close } = await open();
+    await page.route("**/datalake/under-way.csv", (route) =>
+      route.request().method() === "PUT" ? new Promise(() => {}) : route.continue(),
+    );
+    await page.locator("input[type=file]").setInputFiles(await fileOnDisk("under-way.csv", paystatsCsv(1)));
+    await page.getByRole("progressbar", { name: "Upload of under-way.csv" }).waitFor();
+    await page.getByRole("link", { name: "Statistics", exact: true }).click();
+    await page.getByRole("link", { name: "under-way.csv: uploading, 0%" }).click();
+    await page.getByRole("button", { name: "Pause: under-way.csv" }).click();
+    await page.getByRole("link", { name: "Statistics", exact: true }).click();
+    await page.getByRole("link", { name: "under-way.csv: the upload is paused" }).waitFor();
     await close();
   });
 

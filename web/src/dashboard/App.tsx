@@ -9,6 +9,8 @@ import { LiveProvider } from "./live/Live";
 import { Notes } from "./live/Notes";
 import type { Amounts } from "./live/total";
 import { DropZone } from "./load/upload/DropZone";
+import { UploadsWaiting } from "./load/upload/UploadsWaiting";
+import { useUploads } from "./load/upload/uploads";
 import { LOCALES, type Locale, useLocale, useMessages } from "./locale";
 import { useSettings } from "./settings";
 import { Pick } from "./ui/Pick";
@@ -57,6 +59,7 @@ export function App({ total }: { total: Amounts | undefined }) {
         )}
       </header>
       <Connection />
+      {!isLoads && <AllUploadsWaiting />}
       <main id="main" tabIndex={-1}>
         <Suspense fallback={<p className="hint">{say.opening}</p>}>
           <Switch>
@@ -75,6 +78,11 @@ export function App({ total }: { total: Amounts | undefined }) {
       <Notes />
     </LiveProvider>
   );
+}
+
+/** The pages of loads show them themselves. */
+function AllUploadsWaiting() {
+  return <UploadsWaiting uploads={useUploads()} />;
 }
 
 function Connection() {

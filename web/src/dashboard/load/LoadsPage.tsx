@@ -13,7 +13,8 @@ import { guessByContent, guessByName } from "./start/guess";
 import { StartForm } from "./start/StartForm";
 import { takeDropped } from "./upload/dropped";
 import { UploadsCard } from "./upload/UploadsCard";
-import { addUpload } from "./upload/uploads";
+import { UploadsWaiting } from "./upload/UploadsWaiting";
+import { addUpload, useUploads } from "./upload/uploads";
 import { words } from "./words";
 
 /** A form that is open for a file. */
@@ -34,8 +35,10 @@ export default function LoadsPage({ params }: { params: { number?: string } }) {
   const [drafts, setDrafts] = useState<Draft[]>([]);
   const folder = search.get("folder") ?? "";
   const { number } = params;
-  // The page of a load shows files that came while one looks at it; the overview shows all.
+  // The page of a load shows files that came while one looks at it, and a line of each other one; the overview shows all.
   const since = useMemo(() => (number === undefined ? 0 : Date.now()), [number]);
+  const uploads = useUploads();
+  const isShown = ({ doneAt = Number.POSITIVE_INFINITY }) => doneAt >= since;
 
   useEffect(() => {
     document.title = `${number ? say.load(number) : say.title} · paystats`;
@@ -103,7 +106,8 @@ export default function LoadsPage({ params }: { params: { number?: string } }) {
           <p className="hint">{say.intro}</p>
         </header>
       )}
-      <UploadsCard since={since} startLoad={startLoad} />
+      <UploadsWaiting uploads={uploads.filter((upload) => !isShown(upload))} />
+      <UploadsCard uploads={uploads.filter(isShown)} startLoad={startLoad} />
       {drafts
         .filter(({ openedAt }) => openedAt >= since)
         .map((draft) => (

@@ -16,6 +16,7 @@ import { LOAD_ACTIONS, LoadActions } from "./LoadActions";
 import { LoadFacts } from "./LoadFacts";
 import { LoadHead } from "./LoadHead";
 import { LoadProgressCard } from "./LoadProgressCard";
+import { NextStep } from "./NextStep";
 import { RejectedNotice } from "./RejectedNotice";
 import { RejectionsCard } from "./RejectionsCard";
 import { TotalChanges } from "./TotalChanges";
@@ -29,6 +30,7 @@ const LOAD_PAGE = graphql(`
       dryRun
       ...LoadActions
       ...LoadHead
+      ...NextStep
       ...RejectedNotice
       ...LoadFacts
       ...LoadProgressCard
@@ -80,6 +82,7 @@ export function LoadPage({ number }: { number: string }) {
   return (
     <>
       <LoadHead load={load} />
+      <NextStep load={load} />
       <RejectedNotice load={load} />
       {error && <Problem error={error} retry={askAgain} />}
       {mayLoad && <LoadActions load={load} />}

@@ -8,6 +8,7 @@ import { useFormat, useMessages } from "../../locale";
 import { ErrorText } from "../../ui/ErrorText";
 import { useFocusHandedOn } from "../../ui/use-focus-handed-on";
 import { isGeoJson } from "../upload/names";
+import { takeLoaded } from "../upload/uploads";
 import { uuid } from "../uuid";
 import { words as common } from "../words";
 import { EntityChoice } from "./EntityChoice";
@@ -81,6 +82,9 @@ export function StartForm({ source, guess, takesFocus, close }: StartFormProps) 
     }).catch(() => ({ data: undefined }));
     if (data) {
       close();
+      if (!dryRun) {
+        takeLoaded(source);
+      }
       navigate(`/loads/${data.startLoad.load.number}`);
     }
   };

@@ -1,18 +1,16 @@
 import { useMessages } from "../../locale";
 import { UploadRow } from "./UploadRow";
-import { useUploads } from "./uploads";
+import type { UploadView } from "./uploads";
 import { words } from "./words";
 
 interface UploadsCardProps {
-  /** What was done before is not shown. */
-  since: number;
+  uploads: UploadView[];
   startLoad(path: string): void;
 }
 
-/** The uploads of this tab, if there are any. */
-export function UploadsCard({ since, startLoad }: UploadsCardProps) {
+/** Uploads and what can be done with them, if there are any. */
+export function UploadsCard({ uploads, startLoad }: UploadsCardProps) {
   const say = useMessages(words);
-  const uploads = useUploads().filter(({ doneAt = Number.POSITIVE_INFINITY }) => doneAt >= since);
   if (uploads.length === 0) {
     return null;
   }

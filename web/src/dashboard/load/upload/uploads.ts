@@ -132,6 +132,13 @@ export function removeUpload(key: string) {
   startNext();
 }
 
+/** A load of this file was started: its upload has served its purpose. */
+export function takeLoaded(path: string) {
+  for (const { key } of entries.filter((entry) => entry.state === "done" && entry.path === path)) {
+    removeUpload(key);
+  }
+}
+
 function troubleOf(file: File, { maxBytes }: UploadRules, isFolder: boolean): Trouble | undefined {
   if (isFolder) {
     return { kind: "folder" };

@@ -1,4 +1,6 @@
 /** What is said of uploads. */
+import type { UploadView } from "./uploads";
+
 const en = {
   title: "Uploads",
   choose: "Upload files…",
@@ -29,6 +31,16 @@ const en = {
   tooLarge: (size: string, most: string) => `This file has ${size}; the server takes at most ${most}.`,
   folder: "This is a folder. Please drop the files in it.",
   unreadable: "The file cannot be read any more: it was moved or changed. Please choose it again.",
+  waits: {
+    next: (path: string) => `${path} waits to be uploaded`,
+    sending: (path: string, share: string) => `${path}: uploading, ${share}`,
+    waiting: (path: string) => `${path}: the upload waits for the connection`,
+    paused: (path: string) => `${path}: the upload is paused`,
+    exists: (path: string) => `${path}: the name is taken, what now?`,
+    failed: (path: string) => `${path} was not uploaded`,
+    done: (path: string) => `${path} waits to be loaded`,
+  } as Record<UploadView["state"], (path: string, share: string) => string>,
+  more: (count: string) => `${count} more`,
   refused: (message: string) => `The server has refused it: ${message}`,
 };
 
@@ -62,6 +74,16 @@ const es: typeof en = {
   tooLarge: (size, most) => `Este fichero ocupa ${size}; el servidor acepta como máximo ${most}.`,
   folder: "Esto es una carpeta. Suelta los ficheros que contiene.",
   unreadable: "El fichero ya no se puede leer: se ha movido o ha cambiado. Elígelo de nuevo.",
+  waits: {
+    next: (path) => `${path} espera para subirse`,
+    sending: (path, share) => `${path}: subiendo, ${share}`,
+    waiting: (path) => `${path}: la subida espera la conexión`,
+    paused: (path) => `${path}: la subida está en pausa`,
+    exists: (path) => `${path}: el nombre está ocupado, ¿qué hacer?`,
+    failed: (path) => `${path} no se ha subido`,
+    done: (path) => `${path} espera para cargarse`,
+  },
+  more: (count) => `${count} más`,
   refused: (message) => `El servidor lo ha rechazado: ${message}`,
 };
 
