@@ -92,7 +92,7 @@ describe("uploads", () => {
     await toStatistics.waitFor();
     assert.equal(await waits.count(), 0);
     await toStatistics.click();
-    await page.getByText("24 paystats").waitFor();
+    await page.locator(".totals").getByText("24 paystats").waitFor();
     assert.equal(await page.locator(".uploads-waiting").count(), 0);
     assertWellBehaved();
     await close();

@@ -1,8 +1,9 @@
-/** Says that there are demo data, and removes them by undoing the loads that brought them. */
+/** Says that there are demo data, and whether there are others beside them, and removes them by undoing the loads that brought them. */
 import { useMutation, useQuery } from "@apollo/client/react";
 import { useCallback, useEffect, useState } from "react";
 import { useRoles } from "../api/roles";
 import { graphql } from "../gql";
+import type { DemoLoadsQuery } from "../gql/graphql";
 import { useLive } from "../live/Live";
 import { useAskAgain } from "../live/use-ask-again";
 import { useMessages } from "../locale";
@@ -10,15 +11,18 @@ import { Confirm } from "../ui/Confirm";
 import { ErrorText } from "../ui/ErrorText";
 import { words } from "./words";
 
-/** What `paystats run` fills an empty store with; paystats first, as they need their postal codes. */
+/** What `paystats run` fills an empty store with, paystats first, as they need their postal codes; and all that there is. */
 const DEMO_LOADS = graphql(`
   query DemoLoads {
     paystats: loads(filter: { source: "demo/paystats.csv", states: [SUCCEEDED, REVERTING] }, first: 20) {
-      nodes { id state dryRun undoUntil }
+      nodes { id state dryRun undoUntil progress { rowsInserted } }
     }
     postalCodes: loads(filter: { source: "demo/postal_codes.csv", states: [SUCCEEDED, REVERTING] }, first: 20) {
       nodes { id state dryRun undoUntil }
     }
+    allCodes: postalCodes(first: 1) { totalCount }
+    demoCodes: postalCodes(filter: { codePrefix: "DEMO" }, first: 1) { totalCount }
+    total { count }
   }
 `);
 
@@ -28,7 +32,12 @@ const REMOVE_DEMO_LOAD = graphql(`
   }
 `);
 
-export function DemoNotice() {
+interface DemoNoticeProps {
+  /** Where nothing is shown of the demo, it is a matter only of who has own data. */
+  onlyBesideOthers?: boolean;
+}
+
+export function DemoNotice({ onlyBesideOthers = false }: DemoNoticeProps) {
   const say = useMessages(words);
   const { mayLoad } = useRoles();
   const { changedStates } = useLive();
@@ -59,13 +68,14 @@ export function DemoNotice() {
     }
   }, [isGone, isWanted, next, remove]);
 
-  if (isGone) {
+  const isAmongOthers = data !== undefined && hasOthers(data);
+  if (isGone || (onlyBesideOthers && !isAmongOthers)) {
     return null;
   }
   const isRemovable = loads.every(({ undoUntil }) => Date.parse(undoUntil) > Date.now());
   return (
     <section className="demo-notice" aria-label={say.region}>
-      <p>{say.isDemo}</p>
+      <p>{isAmongOthers ? say.isAmong : say.isAll}</p>
       {isUndoing || isWanted ? (
         <p className="hint" role="status">
           {say.removing}
@@ -92,4 +102,10 @@ export function DemoNotice() {
       )}
     </section>
   );
+}
+
+/** Whether there are postal codes or paystats that the demo has not brought. */
+function hasOthers({ paystats, allCodes, demoCodes, total }: DemoLoadsQuery): boolean {
+  const ofDemo = paystats.nodes.filter(({ dryRun }) => !dryRun).map(({ progress }) => progress.rowsInserted);
+  return allCodes.totalCount > demoCodes.totalCount || total.count > ofDemo.reduce((sum, rows) => sum + rows, 0);
 }

@@ -1,7 +1,8 @@
 /** What is said of the demo data set. */
 const en = {
   region: "Demo data",
-  isDemo: "Some of what you see is made up: the demo's postal codes begin with DEMO.",
+  isAll: "All of what you see is made up: the demo's postal codes begin with DEMO.",
+  isAmong: "The totals include made-up data: the demo's postal codes begin with DEMO.",
   remove: "Remove the demo data",
   question: "Remove the demo data? Its postal codes and paystats go; files that you loaded stay.",
   yes: "Remove it",
@@ -12,7 +13,8 @@ const en = {
 
 const es: typeof en = {
   region: "Datos de ejemplo",
-  isDemo: "Parte de lo que ve es inventado: los códigos postales del ejemplo empiezan por DEMO.",
+  isAll: "Todo lo que ve es inventado: los códigos postales del ejemplo empiezan por DEMO.",
+  isAmong: "Los totales incluyen datos inventados: los códigos postales del ejemplo empiezan por DEMO.",
   remove: "Quitar los datos de ejemplo",
   question:
     "¿Quitar los datos de ejemplo? Se van sus códigos postales y sus paystats; los ficheros que usted haya cargado se quedan.",

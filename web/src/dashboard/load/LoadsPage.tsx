@@ -2,6 +2,7 @@
 import { useApolloClient } from "@apollo/client/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "wouter";
+import { DemoNotice } from "../demo/DemoNotice";
 import type { LoadEntity } from "../gql/graphql";
 import { useMessages } from "../locale";
 import { useSettings } from "../settings";
@@ -106,6 +107,7 @@ export default function LoadsPage({ params }: { params: { number?: string } }) {
           <p className="hint">{say.intro}</p>
         </header>
       )}
+      <DemoNotice onlyBesideOthers />
       <UploadsWaiting uploads={uploads.filter((upload) => !isShown(upload))} />
       <UploadsCard uploads={uploads.filter(isShown)} startLoad={startLoad} />
       {drafts
