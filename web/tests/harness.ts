@@ -35,7 +35,7 @@ export interface Paystats {
   graphqlUrl: string;
   webSocketUrl: string;
   /** Puts a file into the data lake. */
-  putFile(name: string, content: string): Promise<void>;
+  putFile(name: string, content: string | Uint8Array): Promise<void>;
   /** One question by HTTP; fails on any GraphQL error. */
   ask<Data>(query: string, variables?: Record<string, unknown>): Promise<Data>;
   stop(): Promise<void>;

@@ -348,7 +348,9 @@ describe("the page of loads", () => {
     const { number } = await start("broken.csv");
     const { page, assertWellBehaved, close } = await open(`/loads/${number}`);
     await isIn(page, "FAILED");
-    await page.locator(".load-head .failure").getByText("It failed:").waitFor();
+    const failure = page.locator(".load-head .failure");
+    await failure.getByText("It failed:").waitFor();
+    assert.match(await failure.innerText(), /column '\w+' is missing from the header\. Paystats: the file needs/);
     await page
       .getByText(
         "Paystats: the file needs the columns amount, p_month, p_age, p_gender, postal_code_id, id, in any order.",
@@ -356,13 +358,30 @@ describe("the page of loads", () => {
       .waitFor();
     await page.getByText("Correct the file, drop it here again and let it replace the old one. Then press").waitFor();
     assert.equal(await page.getByRole("button", { name: "Load again" }).getAttribute("class"), null);
-    await page.getByText("No row was rejected.").waitFor();
+    await page.getByRole("heading", { name: "About this load" }).waitFor();
+    assert.equal(await page.getByText("Rejected rows").count(), 0, "nothing is said of rows of a load that is void");
     await page.screenshot({ path: screenshotPath("loads-failed"), fullPage: true });
     await assertAccessible(page);
     await paystats.putFile("broken.csv", paystatsCsv(2, 20_001));
     await page.getByRole("button", { name: "Load again" }).click();
     await page.waitForURL((url) => url.pathname !== `/loads/${number}`);
     await isIn(page, "SUCCEEDED");
+    assertWellBehaved();
+    await close();
+  });
+
+  test("a file that is no text is told to be none of the kind", async () => {
+    await paystats.putFile("picture.csv", Buffer.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe, 0x0a]));
+    const { number } = await start("picture.csv");
+    const { page, assertWellBehaved, close } = await open(`/loads/${number}`);
+    await isIn(page, "FAILED");
+    const reason =
+      "It failed: line 1 is not UTF-8 text. This is not a CSV or GeoJSON file, or it is not saved as UTF-8.";
+    await page
+      .getByText(
+        `${reason} Save it as one, drop it here again and let it replace the old one. Then press “Load again”.`,
+      )
+      .waitFor();
     assertWellBehaved();
     await close();
   });
@@ -587,7 +606,7 @@ describe("the page of loads", () => {
       "each once, the newest first",
     );
     await page.getByLabel("State").selectOption("FAILED");
-    await waitUntil(async () => (await rows.count()) === 1);
+    await waitUntil(async () => (await rows.count()) === 2);
     await page.getByLabel("Rows are").selectOption("POSTAL_CODES");
     await page.getByText("No load fits this filter.").waitFor();
     assert.match(page.url(), /state=FAILED&entity=POSTAL_CODES/);

@@ -6,5 +6,7 @@ export const ENDED = ["SUCCEEDED", "FAILED", "CANCELLED", "UNDONE"] as const sat
 export const STATES: LoadState[] = [...UNDER_WAY, ...ENDED];
 
 export const isUnderWay = (state: LoadState) => (UNDER_WAY as LoadState[]).includes(state);
+/** Whether nothing of it is there: it failed or was stopped as a whole. */
+export const isVoid = (state: LoadState) => state === "FAILED" || state === "CANCELLED";
 /** Whether `cancelLoad` makes sense: what is taken back already cannot be stopped. */
 export const canBeCancelled = (state: LoadState) => isUnderWay(state) && state !== "REVERTING";

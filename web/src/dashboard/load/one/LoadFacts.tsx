@@ -8,6 +8,7 @@ import { useAskAgain } from "../../live/use-ask-again";
 import { useFormat, useMessages } from "../../locale";
 import { When } from "../parts/When";
 import { progressOf } from "../progress";
+import { isVoid } from "../states";
 import { words as common } from "../words";
 import { words } from "./words";
 
@@ -54,7 +55,7 @@ export function LoadFacts({ load: masked }: { load: FragmentType<typeof LOAD_FAC
   useAskAgain(newLoads, () => refetch().catch(() => {}));
   const repeatedBy = data?.loads.nodes.filter((other) => other.retryOf?.id === load.id) ?? [];
   const policy = [
-    load.onReject === "ABORT" ? say.aborts : say.skips,
+    load.onReject === "ABORT" ? say.aborts : !isVoid(state) && say.skips,
     typeof maxRejected === "number" && say.most(format.count(maxRejected)),
     typeof maxRejectedRatio === "number" && say.mostShare(format.percent(maxRejectedRatio)),
   ];
@@ -62,9 +63,11 @@ export function LoadFacts({ load: masked }: { load: FragmentType<typeof LOAD_FAC
     [say.source, source],
     [say.size, format.bytes(load.sourceSizeBytes)],
     [say.entity, entities[entity]],
-    [say.policy, policy.filter(Boolean).join(", ")],
-    [say.accepted, <When key="at" at={createdAt} />],
   ];
+  if (policy.some(Boolean)) {
+    facts.push([say.policy, policy.filter(Boolean).join(", ")]);
+  }
+  facts.push([say.accepted, <When key="at" at={createdAt} />]);
   if (startedAt) {
     facts.push([say.started, since(startedAt, say.waited(format.duration(secondsBetween(createdAt, startedAt))))]);
   }

@@ -9,7 +9,7 @@ import { useStanding } from "../parts/use-standing";
 import { progressOf } from "../progress";
 import { COLUMNS } from "../start/columns";
 import { words as common } from "../words";
-import { lacksColumns, mayPassNow, mendOf } from "./mend";
+import { asSentence, lacksColumns, mayPassNow, mendOfFailure } from "./mend";
 import { words } from "./words";
 
 const LOAD_HEAD = graphql(`
@@ -53,9 +53,9 @@ export function LoadHead({ load: masked }: { load: FragmentType<typeof LOAD_HEAD
       </p>
       {error && (
         <p className="failure">
-          <strong>{say.failedBecause}</strong> <span lang="en">{error}</span>
+          <strong>{say.failedBecause}</strong> <span lang="en">{asSentence(error)}</span>
           {lacksColumns(error) && ` ${say.needsColumns(name.entities[load.entity], COLUMNS[load.entity].join(", "))}`}
-          {mayLoad && !mayPassNow(error) && ` ${mendOf(load.source, say)} ${say.thenRetry}`}
+          {mayLoad && !mayPassNow(error) && ` ${mendOfFailure(error, load.source, say)} ${say.thenRetry}`}
         </p>
       )}
       {load.dryRun && <p className="hint">{say.dryRunSays}</p>}

@@ -2,7 +2,7 @@
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";
 import { progressOf } from "../progress";
-import { isUnderWay } from "../states";
+import { isUnderWay, isVoid } from "../states";
 import { DownloadRejections } from "./DownloadRejections";
 import { RejectionsPage } from "./RejectionsPage";
 import { words } from "./words";
@@ -21,6 +21,9 @@ export function RejectionsCard({ load: masked }: { load: FragmentType<typeof REJ
   const { state, rowsRejected } = progressOf(load);
   const say = useMessages(words);
   const format = useFormat();
+  if (rowsRejected === 0 && isVoid(state)) {
+    return null;
+  }
   return (
     <section className="card load-rejections" aria-labelledby="rejections-title">
       <div className="card-head">

@@ -161,6 +161,11 @@ const en = {
     lake: "Correct the file, drop it here again and let it replace the old one.",
     url: "Correct the file where it is.",
   },
+  noText: "This is not a CSV or GeoJSON file, or it is not saved as UTF-8.",
+  mendNoText: {
+    lake: "Save it as one, drop it here again and let it replace the old one.",
+    url: "Put one there.",
+  },
   thenAgain: "Then press “Load the rejected lines again”.",
   thenForReal: "Then load it for real.",
   thenRetry: "Then press “Load again”.",
@@ -336,6 +341,11 @@ const es: typeof en = {
   mend: {
     lake: "Corrige el fichero, suéltalo aquí otra vez y deja que reemplace al anterior.",
     url: "Corrige el fichero donde está.",
+  },
+  noText: "No es un fichero CSV ni GeoJSON, o no está guardado en UTF-8.",
+  mendNoText: {
+    lake: "Guárdalo así, suéltalo aquí otra vez y deja que reemplace al anterior.",
+    url: "Pon allí uno que lo sea.",
   },
   thenAgain: "Después pulsa «Cargar de nuevo las líneas rechazadas».",
   thenForReal: "Después carga de verdad.",
