@@ -251,7 +251,7 @@ describe("the page of loads", () => {
     assert.equal(await badge.innerText(), "Succeeded, 2 rows rejected");
     assert.equal(await badge.getAttribute("data-refused"), "most");
     const notice = page.locator(".rejected-notice");
-    await notice.getByText("2 of 3 rows were rejected").waitFor();
+    await notice.getByText("2 of 3 rows were rejected and were not loaded.").waitFor();
     await notice.getByText("Load the postal codes first. Then press “Load the rejected lines again”.").waitFor();
     await page.screenshot({ path: screenshotPath("loads-mostly-rejected"), fullPage: true });
     await assertAccessible(page);
