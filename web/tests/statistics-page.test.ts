@@ -79,6 +79,12 @@ describe("the statistics page", () => {
       pyramid.map(([, ...amounts]) => amounts),
       AGES.map((age) => byGender(rows.filter((row) => row.age === age))),
     );
+    await card(page, "By age and gender").locator(".chart").hover();
+    const values = card(page, "By age and gender").locator(".values");
+    await values.waitFor();
+    assert.deepEqual(await values.locator("dt").allInnerTexts(), ["Women", "Men", "Total"]);
+    const told = await values.locator("dd").allInnerTexts();
+    assert.ok(AGES.some((age) => String(byGender(rows.filter((row) => row.age === age))) === String(told)));
     assertWellBehaved();
     await close();
   });
@@ -624,8 +630,11 @@ const expectedRanking = (of: Paystat[]) =>
     .slice(0, 10)
     .map(([code, amount]) => [code, inEuros(amount)]);
 
-const byGender = (of: Paystat[]) =>
-  (["F", "M"] as const).map((gender) => inEuros(sum(of.filter((row) => row.gender === gender))));
+/** Women, men, and both together. */
+const byGender = (of: Paystat[]) => [
+  ...(["F", "M"] as const).map((gender) => inEuros(sum(of.filter((row) => row.gender === gender)))),
+  inEuros(sum(of)),
+];
 
 async function middleOf(element: Locator): Promise<{ x: number; y: number }> {
   const box = await element.boundingBox();

@@ -1,6 +1,7 @@
 /** What pictures and tables with a part for each gender have in common. */
 import type { Gender } from "../gql/graphql";
 import { useFormat, useMessages } from "../locale";
+import { plus } from "../locale/decimal";
 import { type LegendEntry, resolved } from "../ui/picture";
 import { Values } from "./Values";
 import { words } from "./words";
@@ -37,14 +38,22 @@ export function GenderKeys({ legend }: { legend: Entry[] }) {
   );
 }
 
+/** The exact sum of those in the legend. */
+const sumOf = (legend: Entry[], exact: ByGender) =>
+  legend.reduce((sum, { gender }) => plus(sum, exact[gender]?.amount ?? "0"), "0");
+
 /** What is under the pointer. */
 export function GenderValues({ title, legend, exact }: { title: string; legend: Entry[]; exact: ByGender }) {
+  const say = useMessages(words);
   const format = useFormat();
-  const values = legend.map(({ gender, name }) => ({
+  const values: { key: string; name: string; text: string }[] = legend.map(({ gender, name }) => ({
     key: gender,
     name,
     text: format.amount(exact[gender]?.amount ?? "0"),
   }));
+  if (legend.length > 1) {
+    values.push({ key: "sum", name: say.total, text: format.amount(sumOf(legend, exact)) });
+  }
   return <Values title={title} values={values} />;
 }
 
@@ -56,6 +65,7 @@ interface GenderTableProps {
 }
 
 export function GenderTable({ head, legend, rows }: GenderTableProps) {
+  const say = useMessages(words);
   const format = useFormat();
   return (
     <table>
@@ -67,6 +77,11 @@ export function GenderTable({ head, legend, rows }: GenderTableProps) {
               {name}
             </th>
           ))}
+          {legend.length > 1 && (
+            <th scope="col" className="number">
+              {say.total}
+            </th>
+          )}
         </tr>
       </thead>
       <tbody>
@@ -78,6 +93,7 @@ export function GenderTable({ head, legend, rows }: GenderTableProps) {
                 {format.amount(exact[gender]?.amount ?? "0")}
               </td>
             ))}
+            {legend.length > 1 && <td className="number">{format.amount(sumOf(legend, exact))}</td>}
           </tr>
         ))}
       </tbody>
