@@ -427,7 +427,7 @@ describe("the statistics page", () => {
 
     const age = page.getByRole("button", { name: "25–34" });
     assert.equal(await age.isVisible(), false);
-    await page.getByRole("button", { name: "From Apr 2015 to Sep 2015 · Women" }).tap();
+    await page.getByRole("button", { name: "Apr 2015 – Sep 2015 · Women" }).tap();
     await age.tap();
     await total(
       page,

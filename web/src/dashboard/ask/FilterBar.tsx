@@ -2,7 +2,7 @@ import { useApolloClient } from "@apollo/client/react";
 import { type FormEvent, useId, useState } from "react";
 import { graphql } from "../gql";
 import { useFormat, useMessages } from "../locale";
-import { describe } from "./describe";
+import { describeWithin } from "./describe";
 import { AGES, EVERYTHING, GENDERS, isEverything, toggled } from "./filter";
 import { type MonthRange, monthsOf } from "./months";
 import { useFilter } from "./use-filter";
@@ -50,7 +50,7 @@ export function FilterBar({ whole }: { whole: MonthRange }) {
         aria-controls={fields}
         onClick={() => setUnfolded(!unfolded)}
       >
-        <span>{say.filters}:</span> <strong>{describe(filter, say, format)}</strong>
+        <span>{say.filters}:</span> <strong>{describeWithin(whole, filter, say, format)}</strong>
       </button>
       <div className="fields" id={fields} data-unfolded={unfolded}>
         <div className="field">
