@@ -158,6 +158,50 @@ describe("the statistics page", () => {
     await close();
   });
 
+  test("shows a month alone after a click on its point, or by keys in the table, and all after one more", async () => {
+    const { page, assertWellBehaved, close } = await open();
+    await total(page, rows);
+    const months = [...new Set(rows.map(({ month }) => month))].sort();
+    const [third, fourth] = months.slice(2) as [string, string];
+    const series = card(page, "By month and gender");
+    const clickOn = async (dot: Locator) => {
+      await dot.scrollIntoViewIfNeeded();
+      const { x, y } = await middleOf(dot);
+      await page.mouse.move(x + 1, y);
+      await page.mouse.move(x, y);
+      await series.locator(".point").first().waitFor();
+      await page.mouse.click(x, y);
+    };
+    const dots = series.locator(".recharts-line-dot");
+    await clickOn(dots.nth(2));
+    await page.waitForURL(`**/?from=${third}&to=${third}`);
+    await total(
+      page,
+      rows.filter(({ month }) => month === third),
+    );
+    await clickOn(dots.first());
+    await page.waitForURL((url) => url.search === "");
+    await total(page, rows);
+
+    await series.getByRole("button", { name: "Table", exact: true }).click();
+    const button = (month: string) =>
+      series.getByRole("button", {
+        name: new Date(`${month}-01`).toLocaleDateString("en-US", { month: "long", year: "numeric", timeZone: "UTC" }),
+      });
+    await button(fourth).press("Enter");
+    await page.waitForURL(`**/?from=${fourth}&to=${fourth}`);
+    await total(
+      page,
+      rows.filter(({ month }) => month === fourth),
+    );
+    assert.equal(await button(fourth).getAttribute("aria-pressed"), "true");
+    await assertAccessible(page);
+    await button(fourth).press("Enter");
+    await total(page, rows);
+    assertWellBehaved();
+    await close();
+  });
+
   test("names everything that the keyboard stops at, and tells of the people who were chosen alone", async () => {
     const { page, assertWellBehaved, close } = await open("/?from=2015-04&to=2015-09&genders=F");
     await total(

@@ -64,6 +64,10 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
       to: last === rows.length - 1 ? undefined : rows[last]?.period,
     });
   };
+  /** One month alone; all of them again where it is alone already. */
+  const isAlone = (month: string) => filter.from === month && filter.to === month;
+  const chooseAlone = (month: string) =>
+    change(isAlone(month) ? { from: undefined, to: undefined } : { from: month, to: month });
   const shown = rows.slice(range[0], range[1] + 1);
   const legend = useGenderLegend(genders);
   return (
@@ -99,6 +103,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
           head={say.month}
           legend={legend}
           rows={shown.map(({ period, exact }) => ({ key: period, name: format.month(period), exact }))}
+          choose={{ isChosen: isAlone, run: chooseAlone }}
         />
       }
     >
@@ -143,6 +148,9 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
                 strokeWidth={2}
                 strokeDasharray={gender === "M" ? "7 3" : undefined}
                 dot={shown.length <= 24 ? { r: 3, strokeDasharray: "" } : false}
+                activeDot={({ cx, cy, payload }) => (
+                  <Point {...{ cx, cy, colour }} choose={() => chooseAlone((payload as Row).period)} />
+                )}
                 isAnimationActive={false}
               />
             ))}
@@ -163,6 +171,24 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
         </>
       )}
     </Card>
+  );
+}
+
+interface PointProps {
+  cx: number | undefined;
+  cy: number | undefined;
+  colour: string;
+  choose(): void;
+}
+
+/** The point of the month that the pointer is at. Keys choose a month in the table, or by the strip. */
+function Point({ cx, cy, colour, choose }: PointProps) {
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the table has a button for it
+    <g className="point" onClick={choose}>
+      <circle cx={cx} cy={cy} r={12} fill="transparent" />
+      <circle cx={cx} cy={cy} r={4} fill={colour} stroke="var(--surface)" strokeWidth={2} />
+    </g>
   );
 }
 

@@ -62,9 +62,11 @@ interface GenderTableProps {
   head: string;
   legend: Entry[];
   rows: { key: string; name: string; exact: ByGender }[];
+  /** Chooses a row by its key, where that can be done. */
+  choose?: { isChosen(key: string): boolean; run(key: string): void };
 }
 
-export function GenderTable({ head, legend, rows }: GenderTableProps) {
+export function GenderTable({ head, legend, rows, choose }: GenderTableProps) {
   const say = useMessages(words);
   const format = useFormat();
   return (
@@ -87,7 +89,20 @@ export function GenderTable({ head, legend, rows }: GenderTableProps) {
       <tbody>
         {rows.map(({ key, name, exact }) => (
           <tr key={key}>
-            <th scope="row">{name}</th>
+            <th scope="row">
+              {choose ? (
+                <button
+                  type="button"
+                  className="link"
+                  aria-pressed={choose.isChosen(key)}
+                  onClick={() => choose.run(key)}
+                >
+                  {name}
+                </button>
+              ) : (
+                name
+              )}
+            </th>
             {legend.map(({ gender }) => (
               <td className="number" key={gender}>
                 {format.amount(exact[gender]?.amount ?? "0")}

@@ -75,7 +75,8 @@ const en = {
   series: "By month and gender",
   firstMonth: "First month",
   lastMonth: "Last month",
-  seriesHelp: "Drag the ends of the strip to choose months.",
+  seriesHelp:
+    "Drag the ends of the strip to choose months, or click on a point, or a month in the table, to see it alone. Once more shows all.",
   pyramid: "By age and gender",
   ranking: "Postal codes by total",
   more: "Show more",
@@ -166,7 +167,8 @@ const es: typeof en = {
   series: "Por mes y sexo",
   firstMonth: "Primer mes",
   lastMonth: "Último mes",
-  seriesHelp: "Arrastre los extremos de la franja para elegir meses.",
+  seriesHelp:
+    "Arrastre los extremos de la franja para elegir meses, o pulse en un punto, o en un mes de la tabla, para verlo solo. Otra vez los muestra todos.",
   pyramid: "Por edad y sexo",
   ranking: "Códigos postales por total",
   more: "Mostrar más",
