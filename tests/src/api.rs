@@ -109,8 +109,13 @@ impl Api {
 
     /// Starts a subscription.
     pub async fn subscribe(&self, query: &str, variables: Value) -> Subscription {
-        let client = client::Client::new(&format!("ws://{}/graphql", self.address)).unwrap();
-        Subscription(client.subscribe(query, variables).await.unwrap())
+        self.try_subscribe(query, variables).await.unwrap()
+    }
+
+    /// The same on a server that may be gone.
+    pub async fn try_subscribe(&self, query: &str, variables: Value) -> anyhow::Result<Subscription> {
+        let client = client::Client::new(&format!("ws://{}/graphql", self.address))?;
+        Ok(Subscription(client.subscribe(query, variables).await?))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A test opens a [`TestBed`], which gives it a database, streams and a data lake of its own, puts a source into the lake, accepts a load,
 //! and waits for facts ([`eventually`], [`TestBed::finished`], [`Watch`]), never for time. Tests of the API ask a [`RunningServer`] and look
-//! at its [`Answer`]s, or whether they are in [`agreement`] with the rows. Stories about faults play on a [`Scene`], or on a
-//! [`Stage`], which is a scene whose loaders reach the engines through a bad network ([`Proxy`]). They are
+//! at its [`Answer`]s, or whether they are in [`agreement`] with the rows. Stories about faults play on a [`Scene`], whose engines may be
+//! clusters ([`ReplicaSet`], [`NatsCluster`]), or on a [`Stage`], which is a scene whose loaders reach the engines through a bad network ([`Proxy`]). They are
 //! checked against an [`oracle`]; [`rounds`] plays them as often as is asked for, and has variables of its own.
 //!
 //! | variable | meaning | default |
@@ -15,6 +15,7 @@
 mod agreement;
 mod api;
 mod bed;
+mod cluster;
 mod engines;
 mod eventually;
 mod filters;
@@ -35,6 +36,7 @@ mod watch;
 pub use agreement::agreement;
 pub use api::{Answer, Api, Metrics, Subscription};
 pub use bed::{TestBed, fresh_config, load_numbered, raw_database, write_batch};
+pub use cluster::{NatsCluster, ReplicaSet};
 pub use engines::EngineUrls;
 pub use eventually::{PATIENCE, eventually};
 pub use filters::RandomFilter;

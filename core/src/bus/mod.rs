@@ -116,7 +116,11 @@ impl Bus {
 
 /// The servers that a URL names, with commas between them.
 fn addresses(url: &str) -> io::Result<Vec<ServerAddr>> {
-    url.split(',').map(|address| address.trim().parse()).collect()
+    let address = |text: &str| match text.trim() {
+        "" => Err(io::Error::new(io::ErrorKind::InvalidInput, "an address is empty")),
+        text => text.parse(),
+    };
+    url.split(',').map(address).collect()
 }
 
 /// With the user and the password, or the token, of the first address that has any: the library reads them there and does not show them.

@@ -3,6 +3,7 @@
 //! Most stories are played in [rounds](paystats_tests::rounds): one in `make test`, many in `make torture`.
 
 mod cancels;
+mod cluster;
 mod combined;
 mod connections;
 mod disks;
