@@ -36,7 +36,7 @@ impl Engines {
     /// try says what it waits for. That goes for a database of a newer release too: an end would only be followed by the next start, and as soon as
     /// a backup of before is restored, or the newer release takes this one's place, there is nothing left to do here.
     pub async fn connect(store: Store, config: &Config) -> Self {
-        wait_for("the database", || store.prepare()).await;
+        wait_for("MongoDB", || store.prepare()).await;
         let bus = wait_for("NATS", || connect_bus(&store, config)).await;
         Self { store, bus }
     }

@@ -1,34 +1,46 @@
-//! Commands to MongoDB as spans of a trace: which command on which collection, how long, and whether it failed. Never what is in it.
+//! Commands to MongoDB in traces: which command on which collection, how long, and whether it failed. Never what is in it.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use mongodb::event::{
     EventHandler,
     command::{CommandEvent, CommandStartedEvent},
 };
-use tracing::{Span, field::Empty, trace_span};
+use opentelemetry::KeyValue;
 
-use crate::telemetry::traces;
+use crate::telemetry::traces::Call;
 
-/// Hears of every command. The driver calls it where the command is asked for, so the span is a part of what asks.
+/// More are not remembered without a look whether they are still waited for: the driver does not say when nobody does.
+const RUNNING: usize = 10_000;
+/// No command takes longer.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Hears of every command. The driver calls it where the command is asked for, so the command is a part of what asks.
 pub fn handler() -> EventHandler<CommandEvent> {
-    let running: Mutex<HashMap<i32, Span>> = Mutex::default();
+    let running: Mutex<HashMap<i32, Call>> = Mutex::default();
     EventHandler::callback(move |event| {
         let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             CommandEvent::Started(started) => {
-                let span = span(&started);
-                if !span.is_none() {
-                    running.insert(started.request_id, span);
+                if running.len() >= RUNNING {
+                    running.retain(|_, call| call.start().elapsed().is_ok_and(|elapsed| elapsed < LONGEST));
+                }
+                if let Some(call) = call(&started) {
+                    running.insert(started.request_id, call);
                 }
             }
-            CommandEvent::Succeeded(succeeded) => drop(running.remove(&succeeded.request_id)),
+            CommandEvent::Succeeded(succeeded) => {
+                if let Some(call) = running.remove(&succeeded.request_id) {
+                    call.end(false);
+                }
+            }
             CommandEvent::Failed(failed) => {
-                if let Some(span) = running.remove(&failed.request_id) {
-                    span.record("otel.status_code", "ERROR");
+                if let Some(call) = running.remove(&failed.request_id) {
+                    call.end(true);
                 }
             }
             _ => {}
@@ -36,11 +48,7 @@ pub fn handler() -> EventHandler<CommandEvent> {
     })
 }
 
-/// What is asked outside of any span, such as looks for changes, is a part of nothing.
-fn span(started: &CommandStartedEvent) -> Span {
-    if Span::current().is_none() {
-        return Span::none();
-    }
+fn call(started: &CommandStartedEvent) -> Option<Call> {
     let command = started.command_name.as_str();
     let target = match started.command.iter().next() {
         Some((name, value)) if name == command => value.as_str(),
@@ -48,19 +56,15 @@ fn span(started: &CommandStartedEvent) -> Span {
     };
     // A cursor is gone on with by its number; the collection stands beside it.
     let collection = target.or_else(|| started.command.get_str("collection").ok());
+    let mut attributes = vec![
+        KeyValue::new("db.system.name", "mongodb"),
+        KeyValue::new("db.namespace", started.db.clone()),
+        KeyValue::new("db.operation.name", command.to_owned()),
+    ];
+    attributes.extend(collection.map(|collection| KeyValue::new("db.collection.name", collection.to_owned())));
     let name = match collection {
         Some(collection) => format!("{command} {collection}"),
         None => command.to_owned(),
     };
-    trace_span!(
-        target: traces::TARGET,
-        "mongodb",
-        otel.name = name,
-        otel.kind = "client",
-        otel.status_code = Empty,
-        db.system.name = "mongodb",
-        db.namespace = started.db,
-        db.operation.name = command,
-        db.collection.name = collection,
-    )
+    Call::begin(name, attributes)
 }

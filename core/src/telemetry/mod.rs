@@ -43,6 +43,6 @@ pub fn init(program: &'static str, default: &str) -> Result<Traces, ConfigError>
         }
     };
     let traces = Traces::from_env(program)?;
-    tracing_subscriber::registry().with(output.with_filter(filter)).with(traces.layer()).init();
+    tracing_subscriber::registry().with(output.with_filter(filter)).with(Traces::layer()).init();
     Ok(traces)
 }

@@ -1,14 +1,19 @@
 //! Traces: what one request has set off, through the bus, the loaders and the database, as OpenTelemetry has it. They are made of the spans whose
 //! target is [`TARGET`], which cost nothing where nobody collects; logs have spans of their own, around these.
 
-use std::{collections::HashMap, sync::OnceLock};
+use std::{collections::HashMap, sync::OnceLock, time::SystemTime};
 
 use opentelemetry::{
+    Context, KeyValue,
     propagation::TextMapPropagator,
-    trace::{TraceContextExt, TracerProvider},
+    trace::{Span as _, SpanKind, Status, TraceContextExt, Tracer, TracerProvider},
 };
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    propagation::TraceContextPropagator,
+    trace::{SdkTracer, SdkTracerProvider},
+};
 use tracing::{Level, Span, Subscriber, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
@@ -25,7 +30,7 @@ pub const TRACEPARENT: &str = "traceparent";
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-static ON: OnceLock<()> = OnceLock::new();
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 /// The traces of this process. Dropped, it sends what it still holds.
 #[derive(Debug)]
@@ -52,16 +57,18 @@ impl Traces {
             Some(_) => Resource::builder(),
             None => Resource::builder().with_service_name(program),
         };
-        let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build());
-        let _ = ON.set(());
-        Ok(Self(Some(provider.build())))
+        let provider =
+            SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build();
+        // Set once: this function is called once.
+        let _ = TRACER.set(provider.tracer("paystats"));
+        Ok(Self(Some(provider)))
     }
 
-    pub(super) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
+    pub(super) fn layer<S>() -> Option<impl Layer<S> + use<S>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let tracer = self.0.as_ref()?.tracer("paystats");
+        let tracer = TRACER.get()?.clone();
         let ours = Targets::new().with_target(TARGET, Level::TRACE);
         Some(
             tracing_opentelemetry::layer()
@@ -85,7 +92,42 @@ impl Drop for Traces {
 
 /// Whether this process keeps traces.
 pub fn are_kept() -> bool {
-    ON.get().is_some()
+    TRACER.get().is_some()
+}
+
+/// What is asked of another system, whose library says when it begins and when it ends, or does not, where nobody waits for the answer any more. So it is
+/// no span before its end: what it is a part of would wait for it.
+#[derive(Debug)]
+pub struct Call {
+    parent: Context,
+    start: SystemTime,
+    name: String,
+    attributes: Vec<KeyValue>,
+}
+
+impl Call {
+    /// Begins, as a part of what goes on here; `None` outside of any trace.
+    pub fn begin(name: String, attributes: Vec<KeyValue>) -> Option<Self> {
+        TRACER.get()?;
+        let parent = Span::current().context();
+        parent.span().span_context().is_valid().then(|| Self { parent, start: SystemTime::now(), name, attributes })
+    }
+
+    /// When it began.
+    pub fn start(&self) -> SystemTime {
+        self.start
+    }
+
+    /// Ends now.
+    pub fn end(self, has_failed: bool) {
+        let Some(tracer) = TRACER.get() else { return };
+        let span = tracer.span_builder(self.name).with_kind(SpanKind::Client).with_start_time(self.start);
+        let mut span = span.with_attributes(self.attributes).start_with_context(tracer, &self.parent);
+        if has_failed {
+            span.set_status(Status::error(""));
+        }
+        span.end();
+    }
 }
 
 /// Makes a new span a part of the trace that the header [`TRACEPARENT`] tells of, if it does.
