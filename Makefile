@@ -12,7 +12,7 @@ HAS_NODE := $(shell npm --version >/dev/null 2>&1 && node -p '(([a, b]) => a > 2
 NO_NODE := Node.js 20.19 or newer is not here
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture lint fmt engines web schema bench-ask bench-load bench-watch clean
+.PHONY: help run test torture fuzz lint fmt engines web schema bench-ask bench-load bench-watch clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,16 @@ torture: engines ## Break things while loads run, hundreds of times; ROUNDS=20, 
 	@echo "torture: seeds from $$PAYSTATS_TORTURE_SEED"
 	@env PAYSTATS_DIE_WITH_PARENT=1 $(TARGET)/debug/paystats engines exec -- $(RUNNER) --package paystats-tests --test faults --no-fail-fast; \
 	status=$$?; cat $(REPORT); exit $$status
+
+# Seconds for each target.
+FUZZ_SECONDS ?= 300
+
+# Without a sanitizer, so the stable compiler does: there is no unsafe code of ours.
+fuzz: ## Look for inputs that break a promise, target by target; FUZZ_SECONDS=300
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+	for target in $(notdir $(wildcard fuzz/corpus/*)); do \
+	  cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
+	done
 
 lint: $(if $(HAS_NODE),web/node_modules/.installed) ## Formatting, clippy, dependencies, schema drift, pages, deploy/, scripts
 	cargo fmt --all --check
