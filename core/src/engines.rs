@@ -58,16 +58,17 @@ async fn connect_bus(store: &Store, config: &Config) -> Result<Bus, EngineError>
 const EVENTS_OF_OPEN_LOADS: u64 = 1_000_000;
 
 async fn prepare_bus(store: &Store, bus: &Bus) -> Result<(), EngineError> {
+    let told = store.loads.greatest_event().await?;
     let next_event = match store.loads.last_number().await? {
         0 => 1,
-        _ => store.loads.greatest_event().await? + EVENTS_OF_OPEN_LOADS,
+        _ => told + EVENTS_OF_OPEN_LOADS,
     };
     if bus.has_lost_work().await? {
         // Before there is a new stream, so that whoever dies in between does not hide the loss. Servers then publish the loads
         // under way again.
         store.loads.set_unpublished().await?;
     }
-    Ok(bus.prepare(next_event).await?)
+    Ok(bus.prepare(told, next_event).await?)
 }
 
 /// Pauses between tries: from a quarter of a second, doubling up to eight seconds, each varied so that many processes do

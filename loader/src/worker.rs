@@ -15,7 +15,7 @@ use paystats_core::{
     telemetry::traces,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span, debug, error, field::Empty, info, info_span, trace_span, warn};
+use tracing::{Instrument, Span, debug, error, error_span, field::Empty, info, trace_span, warn};
 
 use crate::{Loader, chunk, error::WorkError, finish, keep_alive::KeepAlive, metrics::WorkOutcome, plan, revert};
 
@@ -78,10 +78,13 @@ async fn take_all(
         };
         let delivery = Arc::new(delivery);
         let _alive = KeepAlive::start(delivery.clone());
-        let _in_hand = loader.metrics.takes(kind, delivery.attempt());
+        let (_in_hand, start) = (loader.metrics.takes(kind, delivery.attempt()), Instant::now());
         let answered = tokio::select! {
             answered = handle(loader, kind, &delivery) => answered,
-            () = shutdown.cancelled() => delivery.nak(Duration::ZERO).await,
+            () = shutdown.cancelled() => {
+                loader.metrics.worked(kind, WorkOutcome::Again, start.elapsed());
+                delivery.nak(Duration::ZERO).await
+            }
         };
         if let Err(error) = answered {
             // The bus gives the work out again by itself.
@@ -113,7 +116,7 @@ fn spans(kind: WorkKind, work: Work, delivery: &Delivery) -> (Span, Span) {
         Work::Chunk { index, .. } => Some(index),
     };
     let kind = kind.name();
-    let logged = info_span!("work", kind, chunk, load.id = %work.load(), trace.id = Empty);
+    let logged = error_span!("work", kind, chunk, load.id = %work.load(), trace.id = Empty);
     let traced =
         trace_span!(target: traces::TARGET, parent: &logged, "work", otel.name = kind, otel.kind = "consumer", chunk);
     traces::go_on(&traced, delivery.traceparent());

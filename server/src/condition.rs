@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::{actions::Actions, metrics::Metrics, serve::Started};
+use crate::{actions::Actions, metrics::Metrics, outbox, serve::Started};
 
 /// Longest that an engine is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,6 +41,8 @@ impl Operated for Condition {
         // It is connected to after MongoDB has answered for the first time.
         let nats = match self.started.engines.get() {
             Some(engines) if engines.bus.is_connected() => None,
+            // Nobody has tried yet.
+            None if mongodb.is_some_and(|waiting| waiting.what == "schema") => None,
             Some(_) | None => waiting("nats", "it is not connected"),
         };
         let (totals, events) = match self.started.actions() {
@@ -74,8 +76,8 @@ impl Operated for Condition {
             Ok::<_, BusError>(())
         };
         let loads = async {
-            let waiting = actions.engines.store.loads.unpublished(OffsetDateTime::now_utc()).await?;
-            unpublished.set(waiting.len() as i64);
+            let accepted_before = OffsetDateTime::now_utc() - outbox::LEAST_AGE;
+            unpublished.set(actions.engines.store.loads.count_unpublished(accepted_before).await? as i64);
             Ok::<_, StoreError>(())
         };
         // What cannot be asked stays as it was: that an engine is away is told by `paystats_ready`.

@@ -100,7 +100,7 @@ impl Metrics {
         );
         registry.register(
             "paystats_graphql_operations",
-            "Fields of the roots that were answered, and subscriptions that began, by OK or the code of the error",
+            "Fields of the roots that were answered, and what subscriptions told first, by OK or the code of the error; OK too where a part of the answer failed",
             self.operations.clone(),
         );
         registry.register(
@@ -110,7 +110,7 @@ impl Metrics {
         );
         registry.register(
             "paystats_graphql_refused",
-            "Documents that were refused before any of it ran, by the code of the error",
+            "Documents that were refused before they were held against the schema, by the code of the error",
             self.refused.clone(),
         );
         registry.register("paystats_watchers", "Subscriptions that run now", self.watchers.clone());
@@ -153,14 +153,13 @@ impl Metrics {
 
     /// A subscription begins; it runs as long as what this returns is held.
     pub(crate) fn watches(&self, field: &str) -> Watcher {
-        self.count(name(OperationType::Subscription), field, "OK");
         let running = self.watchers.get_or_create_owned(&WatchedField { field: field.to_owned() });
         running.inc();
-        Watcher(running)
+        Watcher { metrics: self.clone(), field: field.to_owned(), running, is_counted: false }
     }
 
-    /// A subscription was refused.
-    pub(crate) fn watch_refused(&self, field: &str, code: &str) {
+    /// A subscription was refused, or has begun, which is told by what it tells first.
+    pub(crate) fn watched(&self, field: &str, code: &str) {
         self.count(name(OperationType::Subscription), field, code);
     }
 
@@ -184,11 +183,26 @@ impl Metrics {
 
 /// A subscription that is counted as running.
 #[derive(Debug)]
-pub(crate) struct Watcher(Gauge);
+pub(crate) struct Watcher {
+    metrics: Metrics,
+    field: String,
+    running: Gauge,
+    is_counted: bool,
+}
+
+impl Watcher {
+    /// It tells something: an error with this code, if it is one.
+    pub(crate) fn tells(&mut self, code: Option<&str>) {
+        if !std::mem::replace(&mut self.is_counted, true) {
+            self.metrics.watched(&self.field, code.unwrap_or("OK"));
+        }
+    }
+}
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.0.dec();
+        self.tells(None);
+        self.running.dec();
     }
 }
 
@@ -215,12 +229,15 @@ mod tests {
             encode(&mut text, &registry).unwrap();
             text
         };
-        let watchers = [metrics.watches("loads"), metrics.watches("loads")];
+        let mut watchers = [metrics.watches("loads"), metrics.watches("loads")];
         assert!(text().contains("paystats_watchers{field=\"loads\"} 2\n"), "{}", text());
+        watchers[0].tells(Some("NOT_FOUND"));
+        watchers[0].tells(None);
         drop(watchers);
         assert!(text().contains("paystats_watchers{field=\"loads\"} 0\n"));
-        assert!(
-            text().contains("paystats_graphql_operations_total{type=\"subscription\",field=\"loads\",code=\"OK\"} 2\n")
-        );
+        let told = |code| {
+            format!("paystats_graphql_operations_total{{type=\"subscription\",field=\"loads\",code=\"{code}\"}} 1\n")
+        };
+        assert!(text().contains(&told("OK")) && text().contains(&told("NOT_FOUND")), "{}", text());
     }
 }

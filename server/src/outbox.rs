@@ -11,7 +11,7 @@ use crate::actions::{ActionError, Actions};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Younger loads are still in the hands of the request that accepted them.
-const LEAST_AGE: Duration = Duration::from_secs(5);
+pub const LEAST_AGE: Duration = Duration::from_secs(5);
 
 /// Looks for unpublished loads for ever.
 pub async fn publish_forgotten(actions: &Actions) {

@@ -28,7 +28,7 @@ const PULL: Duration = Duration::from_secs(30);
 /// How long NATS keeps a consumer that nobody asks.
 const LEFT_BEHIND: Duration = Duration::from_secs(30);
 
-pub(super) async fn create_stream(bus: &Bus, next_event: u64) -> Result<(), BusError> {
+pub(super) async fn create_stream(bus: &Bus, told: u64, next_event: u64) -> Result<(), BusError> {
     let config = stream::Config {
         name: stream_name(bus),
         description: Some("What is said about paystats loads".to_owned()),
@@ -40,7 +40,15 @@ pub(super) async fn create_stream(bus: &Bus, next_event: u64) -> Result<(), BusE
         first_sequence: Some(next_event),
         ..Default::default()
     };
-    bus.create_stream(config).await.map_err(|error| BusError::new("creating the event stream", error))
+    let failed = |error: &dyn std::fmt::Display| BusError::new("creating the event stream", error);
+    bus.create_stream(config.clone()).await.map_err(|error| failed(&error))?;
+    let last = bus.event_stream().await?.cached_info().state.last_sequence;
+    if last < told {
+        warn!(last, told, "the stream of events is older than the database; it is made anew");
+        bus.jetstream.delete_stream(&config.name).await.map_err(|error| failed(&error))?;
+        bus.create_stream(config).await.map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
 
 fn stream_name(bus: &Bus) -> String {

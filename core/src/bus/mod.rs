@@ -72,10 +72,11 @@ impl Bus {
 
     /// Makes the streams and the consumers of work. Safe to call again, and from several processes at once.
     ///
-    /// `next_event` is the least number that the next event may have: where the bus was lost with all it held, the stream of
-    /// events starts anew behind the numbers that it gave before.
-    pub async fn prepare(&self, next_event: u64) -> Result<(), BusError> {
-        events::create_stream(self, next_event).await?;
+    /// `told` is the greatest number of an event that the store knows, and `next_event` the number of the first event of a new stream: where the bus
+    /// was lost with all it held, events start anew behind the numbers that were given before. A stream that has not come so far as the store
+    /// knows is of before a restore: it is made anew too.
+    pub async fn prepare(&self, told: u64, next_event: u64) -> Result<(), BusError> {
+        events::create_stream(self, told, next_event).await?;
         work::create_stream(self).await
     }
 

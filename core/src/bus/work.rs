@@ -89,6 +89,17 @@ impl WorkKind {
         }
     }
 
+    fn config(self, bus: &Bus) -> pull::Config {
+        pull::Config {
+            durable_name: Some(self.consumer().to_owned()),
+            filter_subject: self.subjects(&bus.prefix),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: bus.ack_wait,
+            max_ack_pending: 10_000,
+            ..Default::default()
+        }
+    }
+
     fn subjects(self, prefix: &str) -> String {
         match self {
             Self::Plan => format!("{prefix}.work.plan.*"),
@@ -109,8 +120,11 @@ pub(super) async fn create_stream(bus: &Bus) -> Result<(), BusError> {
         ..Default::default()
     };
     bus.create_stream(config).await.map_err(|error| BusError::new("creating the work stream", error))?;
+    let stream = bus.work_stream().await?;
     for kind in WorkKind::ALL {
-        bus.work_queue(kind).await?;
+        // One that is there stays as loaders have set it.
+        let consumer = stream.get_or_create_consumer(kind.consumer(), kind.config(bus)).await;
+        consumer.map_err(|error| BusError::new("creating a consumer", error))?;
     }
     Ok(())
 }
@@ -120,6 +134,11 @@ fn stream_name(bus: &Bus) -> String {
 }
 
 impl Bus {
+    async fn work_stream(&self) -> Result<stream::Stream<()>, BusError> {
+        let stream = self.jetstream.get_stream_no_info(stream_name(self)).await;
+        stream.map_err(|error| BusError::new("finding the work stream", error))
+    }
+
     /// Whether there is no work stream, so that all work that was on it is lost.
     pub async fn has_lost_work(&self) -> Result<bool, BusError> {
         match self.jetstream.get_stream(stream_name(self)).await {
@@ -154,31 +173,15 @@ impl Bus {
     /// How much work of one kind there is.
     pub async fn queue_depth(&self, kind: WorkKind) -> Result<QueueDepth, BusError> {
         self.check_connected()?;
-        let stream = self.jetstream.get_stream_no_info(stream_name(self)).await;
-        let stream = stream.map_err(|error| BusError::new("finding the work stream", error))?;
-        let info = stream.consumer_info(kind.consumer()).await;
+        let info = self.work_stream().await?.consumer_info(kind.consumer()).await;
         let info = info.map_err(|error| BusError::new("asking a consumer", error))?;
         Ok(QueueDepth { waiting: info.num_pending, in_hand: info.num_ack_pending as u64 })
     }
 
     /// The queue of one kind of work.
     pub async fn work_queue(&self, kind: WorkKind) -> Result<WorkQueue, BusError> {
-        let stream = self
-            .jetstream
-            .get_stream(stream_name(self))
-            .await
-            .map_err(|error| BusError::new("finding the work stream", error))?;
-        let consumer = stream
-            .create_consumer(pull::Config {
-                durable_name: Some(kind.consumer().to_owned()),
-                filter_subject: kind.subjects(&self.prefix),
-                ack_policy: AckPolicy::Explicit,
-                ack_wait: self.ack_wait,
-                max_ack_pending: 10_000,
-                ..Default::default()
-            })
-            .await
-            .map_err(|error| BusError::new("creating a consumer", error))?;
+        let consumer = self.work_stream().await?.create_consumer(kind.config(self)).await;
+        let consumer = consumer.map_err(|error| BusError::new("creating a consumer", error))?;
         Ok(WorkQueue { consumer, ack_wait: self.ack_wait })
     }
 }

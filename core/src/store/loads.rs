@@ -309,14 +309,20 @@ impl Loads {
 
     /// Loads under way that the bus has not been told of, the oldest first.
     pub async fn unpublished(&self, accepted_before: OffsetDateTime) -> Result<Vec<Load>, StoreError> {
-        let filter = doc! {
-            "published": false,
-            "state": { "$in": names(&OPEN) },
-            "created_at": { "$lt": to_bson(accepted_before) },
-        };
-        let found: Vec<LoadDocument> =
-            self.loads.find(filter).sort(doc! { "number": 1 }).limit(100).await?.try_collect().await?;
+        let found: Vec<LoadDocument> = self
+            .loads
+            .find(unpublished(accepted_before))
+            .sort(doc! { "number": 1 })
+            .limit(100)
+            .await?
+            .try_collect()
+            .await?;
         found.into_iter().map(Load::try_from).collect()
+    }
+
+    /// How many loads that were accepted before a moment have not been published.
+    pub async fn count_unpublished(&self, accepted_before: OffsetDateTime) -> Result<u64, StoreError> {
+        Ok(self.loads.count_documents(unpublished(accepted_before)).await?)
     }
 
     /// Notes that the bus has lost the messages of all loads under way.
@@ -621,4 +627,12 @@ pub(super) fn from_bson(at: DateTime) -> OffsetDateTime {
 
 fn corrupt(error: &dyn std::error::Error) -> StoreError {
     StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() }
+}
+
+fn unpublished(accepted_before: OffsetDateTime) -> Document {
+    doc! {
+        "published": false,
+        "state": { "$in": names(&OPEN) },
+        "created_at": { "$lt": to_bson(accepted_before) },
+    }
 }

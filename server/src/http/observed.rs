@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use paystats_core::telemetry::traces;
-use tracing::{Instrument, Span, debug, field::Empty, info_span, trace_span};
+use tracing::{Instrument, Span, debug, error_span, field::Empty, trace_span};
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
@@ -44,7 +44,7 @@ async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -
 
 /// The request in logs, and in a trace: its caller's, if it says so.
 fn spans(request: &Request, route: &str, id: &HeaderValue) -> (Span, Span) {
-    let logged = info_span!("request", request.id = id.to_str().unwrap_or_default(), trace.id = Empty);
+    let logged = error_span!("request", request.id = id.to_str().unwrap_or_default(), trace.id = Empty);
     let traced = trace_span!(
         target: traces::TARGET,
         parent: &logged,

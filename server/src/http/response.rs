@@ -162,6 +162,11 @@ impl Answer {
         self.is_request_error.then_some(self.executed.errors.as_slice())
     }
 
+    /// The first error, if anything failed.
+    pub(super) fn first_error(&self) -> Option<&ServerError> {
+        self.executed.errors.first()
+    }
+
     /// Whether all that was asked for is there.
     pub(super) fn is_whole(&self) -> bool {
         self.executed.errors.is_empty()

@@ -8,6 +8,7 @@ use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
+use paystats_core::telemetry::traces;
 use tracing::{Instrument, Span};
 
 use super::{
@@ -34,6 +35,8 @@ pub(super) struct Outcome {
     pub event: EventId,
     /// Why nothing ran, if nothing did. It is the last result then.
     pub request_errors: Option<Arc<[ServerError]>>,
+    /// The code of its first error, if there is one.
+    pub code: Option<Arc<str>>,
 }
 
 impl Outcome {
@@ -46,7 +49,8 @@ impl Outcome {
 
     fn new(answer: &Answer, event: EventId) -> Self {
         let request_errors = answer.request_errors().map(Into::into);
-        Self { line: answer.to_line().into(), event, request_errors }
+        let code = answer.first_error().map(code_of).map(Into::into);
+        Self { line: answer.to_line().into(), event, request_errors, code }
     }
 }
 
@@ -66,20 +70,32 @@ pub(super) fn results<E: Executor>(
         Ok(watching) => (inspected, watching),
         Err(error) => (Err(error), None),
     };
+    // Whoever takes the results does so outside the request that asked for them.
+    let span = match &watching {
+        Some(_) => traces::lasting_span(),
+        None => Span::current(),
+    };
     let results = match inspected.and_then(Inspected::runnable) {
         Err(error) => stream::iter([Outcome::new(&Answer::failed(error), EventId::default())]).boxed(),
         Ok(Runnable { completion, shared_by: Some(question) }) => {
-            let run = Run { endpoint, session, completion: Arc::new(completion) };
+            let run = Run { endpoint, session, completion: Arc::new(completion), span };
             // In a box of its own, which goes once the watcher has been told what comes first.
             stream::once(run.shared(question, request, last_seen).boxed()).flatten().boxed()
         }
         Ok(Runnable { completion, shared_by: None }) => {
-            let run = Run { endpoint, session, completion: Arc::new(completion) };
+            let run = Run { endpoint, session, completion: Arc::new(completion), span };
             run.execution(request, Feed::new(Part::Whole, last_seen))
         }
     };
     match watching {
-        Some(watching) => results.inspect(move |_| _ = &watching).boxed(),
+        Some((place, mut watcher)) => results
+            .inspect(move |outcome| {
+                _ = &place;
+                if let Some(watcher) = &mut watcher {
+                    watcher.tells(outcome.code.as_deref());
+                }
+            })
+            .boxed(),
         None => results,
     }
 }
@@ -98,7 +114,7 @@ fn watching(options: &GraphqlOptions, inspected: &Inspected, caller: &Caller) ->
         Err(too_much) => {
             let error = refused(too_much.into());
             if let Some(field) = field {
-                metrics.watch_refused(field, code_of(&error));
+                metrics.watched(field, code_of(&error));
             }
             Err(error)
         }
@@ -111,6 +127,7 @@ struct Run<E> {
     endpoint: Endpoint<E>,
     session: Option<Arc<Data>>,
     completion: Arc<Completion>,
+    span: Span,
 }
 
 impl<E: Executor> Run<E> {
@@ -137,7 +154,7 @@ impl<E: Executor> Run<E> {
     }
 
     fn execution(self, request: Request, feed: Feed) -> BoxStream<'static, Outcome> {
-        let Self { endpoint, session, completion } = self;
+        let Self { endpoint, session, completion, span } = self;
         let request = (endpoint.options.prepare)(request.data(feed.clone()));
         let answers = async move {
             endpoint.executor.execute_stream(request, session).map(move |mut executed| {
@@ -146,8 +163,6 @@ impl<E: Executor> Run<E> {
             })
         };
         let answers = stream::once(answers).flatten().boxed();
-        // Whoever takes the results does so outside the request that asked for them.
-        let span = Span::current();
         let outcomes = stream::unfold(Some(answers), move |answers| {
             let (feed, span) = (feed.clone(), span.clone());
             async move {

@@ -20,7 +20,9 @@ impl NatsCluster {
     /// Starts all members, and returns when JetStream answers.
     pub async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("paystats-cluster-").tempdir().unwrap();
-        let (ports, route_ports) = (free_ports::<MEMBERS>(), free_ports::<MEMBERS>());
+        let free: [u16; 2 * MEMBERS] = free_ports();
+        let ports: [u16; MEMBERS] = std::array::from_fn(|index| free[index]);
+        let route_ports: [u16; MEMBERS] = std::array::from_fn(|index| free[MEMBERS + index]);
         let routes = route_ports.map(|port| format!("nats://127.0.0.1:{port}"));
         let mut members = Vec::new();
         for (index, port) in ports.into_iter().enumerate() {

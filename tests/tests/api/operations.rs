@@ -1,5 +1,8 @@
 //! What operators are told: metrics of server and loader, and the ids of requests.
 
+use std::time::Duration;
+
+use paystats_core::bus::{Bus, WorkKind};
 use paystats_loader::LoaderConfig;
 use paystats_tests::{
     Api, RunningLoader, TestBed, eventually,
@@ -140,6 +143,14 @@ async fn watchers_are_counted_while_they_watch() {
     tells(&server, watchers, 2.0).await;
     drop((first, second));
     tells(&server, watchers, 0.0).await;
+    let refused = server.subscribe(WATCH, json!({ "id": "999" })).await.refusal().await;
+    assert!(refused.contains("NOT_FOUND"), "{refused}");
+    tells(
+        &server,
+        r#"paystats_graphql_operations_total{type="subscription",field="loadProgress",code="NOT_FOUND"}"#,
+        1.0,
+    )
+    .await;
     let began = r#"paystats_graphql_operations_total{type="subscription",field="totalChanged",code="OK"}"#;
     assert_eq!(server.metrics().await.get(began), Some(2.0));
 }
@@ -166,4 +177,17 @@ async fn every_answer_has_the_id_of_its_request() {
     let (one, other) = (server.get("/healthz").await, server.get("/no/such/page").await);
     assert_eq!(one.headers["x-request-id"].len(), 32);
     assert_ne!(one.headers["x-request-id"], other.headers["x-request-id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_leaves_the_queues_as_loaders_have_set_them() {
+    let bed = TestBed::new().await;
+    let mut of_loaders = bed.config().bus.clone();
+    of_loaders.ack_wait = Duration::from_secs(60);
+    Bus::connect(&of_loaders).await.unwrap().work_queue(WorkKind::Chunk).await.unwrap();
+    let _server = bed.start_server().await;
+    let client = async_nats::connect(bed.config().bus.url.expose()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream(format!("{}-work", of_loaders.prefix)).await.unwrap();
+    let chunks = stream.consumer_info("chunks").await.unwrap();
+    assert_eq!(chunks.config.ack_wait, of_loaders.ack_wait);
 }

@@ -393,7 +393,7 @@ async fn streams_get_the_replicas_that_are_asked_for_and_keep_them_where_nobody_
     let work = Work::Plan { load: LoadId::new() };
     for (asked, kept) in [(None, 1), (Some(3), 3), (None, 3)] {
         let bus = Bus::connect(&BusConfig { replicas: asked, ..config.bus.clone() }).await.unwrap();
-        eventually("the streams", async || bus.prepare(1).await).await;
+        eventually("the streams", async || bus.prepare(0, 1).await).await;
         for stream in ["work", "events"] {
             nats.is_kept_by(kept, &format!("{}-{stream}", config.bus.prefix)).await;
         }

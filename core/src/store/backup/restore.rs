@@ -143,6 +143,9 @@ async fn read_head(file: &mut File) -> Result<(BackupHeader, u64, u64), BackupEr
     if found > known {
         return Err(BackupError::NewerSchema { found, known });
     }
+    if found < 0 {
+        return Err(BackupError::Contradicts(format!("{found} is no schema version")));
+    }
     if let Some(other) = header.collections.iter().find(|other| !collections::KEPT.contains(&other.name.as_str())) {
         return Err(BackupError::Contradicts(format!("{} is no collection that is backed up", other.name)));
     }

@@ -76,6 +76,9 @@ struct SchemaDocument {
     /// Whether a restore has begun and has not ended.
     #[serde(default)]
     restoring: bool,
+    /// Who brings it to the next version now, or died at it.
+    #[serde(default)]
+    migrating: Option<String>,
 }
 
 impl Schema {
@@ -102,8 +105,12 @@ impl Schema {
     /// Fails where this release must not use the database now. One without a version passes.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let known = self.schema.find_one(doc! { "_id": STORE }).await?;
-        known.map_or(Ok(SCHEMA_VERSION), |known| known.checked())?;
-        Ok(())
+        match known.map(|known| Ok::<_, SchemaError>((known.checked()?, known.migrating.is_some()))).transpose()? {
+            Some((from, is_migrating)) if from < SCHEMA_VERSION || is_migrating => {
+                Err(SchemaError::BeingMigrated { from }.into())
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The version as a session sees it, of a database that is not being restored and is of no newer release.

@@ -201,8 +201,12 @@ async fn what_is_refused_is_refused_once_to_each() {
 #[tokio::test(start_paused = true)]
 async fn what_supersedes_is_kept_for_a_while_and_the_rest_is_bounded() {
     let mut results = Results::default();
-    let outcome =
-        |subject| Outcome { line: Default::default(), event: EventId { number: None, subject }, request_errors: None };
+    let outcome = |subject| Outcome {
+        line: Default::default(),
+        event: EventId { number: None, subject },
+        request_errors: None,
+        code: None,
+    };
     for subject in 0..100 {
         results.push(outcome(subject));
     }
