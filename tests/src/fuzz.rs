@@ -109,16 +109,17 @@ pub fn geojson(bytes: &[u8]) {
     records_can_be_cut(TextFormat::GeoJson, bytes);
 }
 
+/// Of a source that is read to its end, and is text: any other is refused when its load is planned, and nothing of it stays.
 fn records_can_be_cut(format: TextFormat, bytes: &[u8]) {
-    let all = records(format, bytes, Start::OF_SOURCE);
+    let (all, is_whole) = records(format, bytes, Start::OF_SOURCE);
     for pair in all.windows(2) {
         assert!(pair[0].0.byte < pair[1].0.byte && pair[0].0.line <= pair[1].0.line, "{:?} {:?}", pair[0].0, pair[1].0);
     }
-    if let Some((place, (start, _))) = all.iter().enumerate().skip(1).nth(bytes.len() % all.len().max(1)) {
-        let rest = records(format, &bytes[start.byte as usize..], *start);
+    let place = all.iter().enumerate().skip(1).nth(bytes.len() % all.len().max(1));
+    if let Some((place, (start, _))) = place.filter(|_| is_whole && str::from_utf8(bytes).is_ok()) {
+        let (rest, _) = records(format, &bytes[start.byte as usize..], *start);
         assert_eq!(rest, all[place..], "cut at {start:?}");
     }
-    // What is not UTF-8 is refused when a load is planned.
     let is_text = |record: &ByteRecord| record.iter().all(|field| str::from_utf8(field).is_ok());
     let Some(((_, header), rows)) = all.split_first().filter(|_| all.iter().all(|(_, record)| is_text(record))) else {
         return;
@@ -133,15 +134,18 @@ fn records_can_be_cut(format: TextFormat, bytes: &[u8]) {
     }
 }
 
-/// The records up to the end of the source, or to what is no record.
-fn records(format: TextFormat, bytes: &[u8], start: Start) -> Vec<(Start, ByteRecord)> {
+/// The records up to the end of the source, or to what is no record, and whether it was the end.
+fn records(format: TextFormat, bytes: &[u8], start: Start) -> (Vec<(Start, ByteRecord)>, bool) {
     let mut records = Records::new(format, Cursor::new(bytes), start);
     let read = async {
         let mut all = Vec::new();
-        while let Ok(Some(record)) = records.next().await {
-            all.push((record.start, record.fields.clone()));
+        loop {
+            match records.next().await {
+                Ok(Some(record)) => all.push((record.start, record.fields.clone())),
+                Ok(None) => return (all, true),
+                Err(_) => return (all, false),
+            }
         }
-        all
     };
     read.now_or_never().expect("bytes in memory are there at once")
 }

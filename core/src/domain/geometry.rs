@@ -328,6 +328,18 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn parts_of_which_nobody_can_tell_whether_they_overlap_are_refused() {
+        let hex = concat!(
+            "0106000020e610000002000000010300000001000000050000009a99999999990dc03333333333334440cdcccc3333cccc3304bacc33000000",
+            "00060000015a0000000071000000000000000000000000000000000000030100009a99999999990dc0333333333333444001030000000100",
+            "0000050000009a999999999905c03333333333334440cdcccccc010200000000008633393939393939304443303030303030302e30990000",
+            "a9000000000000000000340000009a999999999905c03333333333334440",
+        );
+        let refused = Geometry::from_wkb_text(hex).unwrap_err();
+        assert_eq!(refused, GeometryError::Invalid("its parts 1 and 2 cannot be told apart".to_owned()));
+    }
+
     fn square(west: f64, south: f64, size: f64) -> serde_json::Value {
         let (east, north) = (west + size, south + size);
         json!([[west, south], [east, south], [east, north], [west, north], [west, south]])

@@ -3,6 +3,8 @@
 //! `geo`'s own validation compares every pair of segments, which a border of 100,000 points turns into minutes; here an
 //! R-tree finds the pairs that can meet at all.
 
+use std::{cell::Cell, panic::catch_unwind};
+
 use geo::{
     BoundingRect, CoordinatePosition, Line, LineIntersection, Relate, coordinate_position::CoordPos,
     dimensions::Dimensions, line_intersection::line_intersection,
@@ -127,9 +129,15 @@ fn lies_in(ring: &LineString, polygon: &Polygon) -> bool {
 
 /// Parts of a MultiPolygon may touch; their insides do not meet.
 fn check_overlaps(polygons: &[Polygon]) -> Result<(), GeometryError> {
-    let overlap =
-        |a: &Polygon, b: &Polygon| a.relate(b).get(CoordPos::Inside, CoordPos::Inside) == Dimensions::TwoDimensional;
+    let untold = Cell::new(false);
+    let overlap = |a: &Polygon, b: &Polygon| {
+        // `geo` panics where its arithmetic contradicts itself, as it does with coordinates such as 5e-317.
+        let relation = catch_unwind(|| a.relate(b).get(CoordPos::Inside, CoordPos::Inside));
+        untold.set(relation.is_err());
+        relation.map_or(true, |dimensions| dimensions == Dimensions::TwoDimensional)
+    };
     match find_meeting(polygons, overlap) {
+        Some((a, b)) if untold.get() => Err(invalid(format!("its parts {} and {} cannot be told apart", a + 1, b + 1))),
         Some((a, b)) => Err(invalid(format!("its parts {} and {} overlap", a + 1, b + 1))),
         None => Ok(()),
     }
