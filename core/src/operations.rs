@@ -1,7 +1,7 @@
 //! What whoever operates a program asks it over HTTP: does it live (`/healthz`), may it be sent work (`/readyz`), and what has it counted
 //! (`/metrics`, in the text format of OpenMetrics, which Prometheus reads).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -19,8 +19,12 @@ use prometheus_client::{
     registry::Registry,
 };
 use serde_json::{Map, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 
+use crate::store::{Store, StoreError};
+
+/// Longest that an engine is waited for: probes give up soon.
+const PATIENCE: Duration = Duration::from_secs(2);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const NO_STORE: (axum::http::HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
@@ -31,6 +35,31 @@ pub struct Waiting {
     pub what: &'static str,
     /// In our words: nothing of a driver.
     pub reason: &'static str,
+}
+
+impl Waiting {
+    /// The database is there, and is not one that this release may use.
+    pub const SCHEMA: Self = Self { what: "schema", reason: "the database is not for this release, or not yet" };
+    /// MongoDB is away.
+    pub const MONGODB: Self = Self { what: "mongodb", reason: "it does not answer" };
+    /// NATS is away, or nobody has connected to it yet.
+    pub const NATS: Self = Self { what: "nats", reason: "it is not connected" };
+
+    /// What keeps a program from using its engines; `is_connected` says whether NATS is there, `None` where it was never connected to. That is
+    /// tried once the database may be used, so it is not to blame before.
+    pub async fn for_engines(store: &Store, is_connected: Option<bool>) -> Vec<Self> {
+        let database = match timeout(PATIENCE, store.check()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(StoreError::Schema(_))) => Some(Self::SCHEMA),
+            Ok(Err(_)) | Err(_) => Some(Self::MONGODB),
+        };
+        let nats = match is_connected {
+            Some(true) => None,
+            None if database == Some(Self::SCHEMA) => None,
+            Some(false) | None => Some(Self::NATS),
+        };
+        database.into_iter().chain(nats).collect()
+    }
 }
 
 /// A program as those see it who operate it.
@@ -128,9 +157,6 @@ mod tests {
         }
     }
 
-    const MONGODB: Waiting = Waiting { what: "mongodb", reason: "it does not answer" };
-    const NATS: Waiting = Waiting { what: "nats", reason: "it is not connected" };
-
     fn operations(waiting_for: &'static [Waiting]) -> Operations {
         let (counter, mut registry) = (Counter::default(), Registry::default());
         registry.register("toy_measurements", "How often it was asked", counter.clone());
@@ -146,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_live_process_is_healthy_whatever_it_waits_for() {
-        let answer = get(operations(&[MONGODB]).probes(), "/healthz").await;
+        let answer = get(operations(&[Waiting::MONGODB]).probes(), "/healthz").await;
         assert_eq!(answer, (StatusCode::OK, "ok".to_owned()));
     }
 
@@ -158,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_says_what_it_waits_for_and_why() {
-        let (status, body) = get(operations(&[MONGODB, NATS]).probes(), "/readyz").await;
+        let (status, body) = get(operations(&[Waiting::MONGODB, Waiting::NATS]).probes(), "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         let expected = json!({
             "status": "not ready",
@@ -170,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_measured_is_measured_when_it_is_asked_for() {
-        let (ready, waiting) = (operations(&[]), operations(&[NATS]));
+        let (ready, waiting) = (operations(&[]), operations(&[Waiting::NATS]));
         get(ready.metrics(), "/metrics").await;
         let (_, text) = get(ready.metrics(), "/metrics").await;
         for line in ["paystats_build_info{version=\"1.2.3\"} 1", "paystats_ready 1", "toy_measurements_total 2"] {

@@ -1,23 +1,16 @@
 //! In which condition the loader is, for those who operate it.
 
-use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
 use paystats_core::{
     bus::{Bus, WorkKind},
     operations::{Operated, Waiting},
-    store::{Store, StoreError},
+    store::Store,
 };
-use tokio::time::timeout;
-
-/// Longest that an engine is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What there is to look at.
 pub struct Condition {
@@ -60,18 +53,10 @@ impl Drop for Listening<'_> {
 #[async_trait]
 impl Operated for Condition {
     async fn waiting_for(&self) -> Vec<Waiting> {
-        let mut waiting_for = Vec::new();
-        match timeout(PATIENCE, self.store.check()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(StoreError::Schema(_))) => {
-                let reason = "the database is not for this release, or not yet";
-                waiting_for.push(Waiting { what: "schema", reason });
-            }
-            Ok(Err(_)) | Err(_) => waiting_for.push(Waiting { what: "mongodb", reason: "it does not answer" }),
-        }
-        if !self.bus.get().is_some_and(Bus::is_connected) {
-            waiting_for.push(Waiting { what: "nats", reason: "it is not connected" });
-        } else if self.listening.iter().any(|workers| workers.load(Ordering::Relaxed) == 0) {
+        let is_connected = self.bus.get().map(Bus::is_connected);
+        let mut waiting_for = Waiting::for_engines(&self.store, is_connected).await;
+        let is_idle = |workers: &AtomicUsize| workers.load(Ordering::Relaxed) == 0;
+        if is_connected == Some(true) && self.listening.iter().any(is_idle) {
             waiting_for.push(Waiting { what: "work", reason: "a queue of work is not open" });
         }
         waiting_for

@@ -32,35 +32,24 @@ pub struct Condition {
 #[async_trait]
 impl Operated for Condition {
     async fn waiting_for(&self) -> Vec<Waiting> {
-        let waiting = |what, reason| Some(Waiting { what, reason });
-        let mongodb = match timeout(PATIENCE, self.store.check()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(StoreError::Schema(_))) => waiting("schema", "the database is not for this release, or not yet"),
-            Ok(Err(_)) | Err(_) => waiting("mongodb", "it does not answer"),
-        };
-        // It is connected to after MongoDB has answered for the first time.
-        let nats = match self.started.engines.get() {
-            Some(engines) if engines.bus.is_connected() => None,
-            // Nobody has tried yet.
-            None if mongodb.is_some_and(|waiting| waiting.what == "schema") => None,
-            Some(_) | None => waiting("nats", "it is not connected"),
-        };
-        let (totals, events) = match self.started.actions() {
-            None if mongodb.is_none() && nats.is_none() => {
-                (waiting("totals", "they are read for the first time"), None)
+        let is_connected = self.started.engines.get().map(|engines| engines.bus.is_connected());
+        let mut waiting_for = Waiting::for_engines(&self.store, is_connected).await;
+        match self.started.actions() {
+            None if waiting_for.is_empty() => {
+                waiting_for.push(Waiting { what: "totals", reason: "they are read for the first time" });
             }
-            None => (None, None),
-            Some(Actions { memory, watch, .. }) => (
-                if memory.age() < OLD { None } else { waiting("totals", "they may be older than the database's") },
+            None => {}
+            Some(Actions { memory, watch, .. }) => {
+                if memory.age() >= OLD {
+                    waiting_for.push(Waiting { what: "totals", reason: "they may be older than the database's" });
+                }
                 // Where NATS is away that is said already.
-                if nats.is_some() || watch.is_reading() {
-                    None
-                } else {
-                    waiting("events", "what loads tell is not heard")
-                },
-            ),
-        };
-        [mongodb, nats, totals, events].into_iter().flatten().collect()
+                if is_connected == Some(true) && !watch.is_reading() {
+                    waiting_for.push(Waiting { what: "events", reason: "what loads tell is not heard" });
+                }
+            }
+        }
+        waiting_for
     }
 
     async fn measure(&self) {

@@ -8,12 +8,12 @@ use std::{
 use fastrand::Rng;
 use paystats_core::domain::{AgeGroup, Amount, Gender, Month, Paystat, Total};
 use paystats_tests::{
-    RandomFilter, RunningServer, TestBed,
-    sources::{amount, month, paystat, random_paystats},
+    RandomFilter, TestBed,
+    sources::{amount, month, paystat},
 };
 use serde_json::{Value, json};
 
-const POSTAL_CODES: i32 = 30;
+use super::totals::{POSTAL_CODES, bed_with, random_rows};
 
 /// The keys of a row with their names, in the order of `groupBy`.
 type Key = Vec<(&'static str, KeyPart)>;
@@ -25,19 +25,6 @@ enum KeyPart {
     Period(Month),
     Age(AgeGroup),
     Gender(Gender),
-}
-
-async fn bed_with(rows: &[Paystat]) -> (TestBed, RunningServer) {
-    let bed = TestBed::new().await;
-    bed.insert_postal_codes(POSTAL_CODES).await;
-    bed.insert_paystats(rows).await;
-    let server = bed.start_server().await;
-    (bed, server)
-}
-
-fn random_rows(seed: u64, count: i64) -> Vec<Paystat> {
-    let ids: Vec<_> = (1..=POSTAL_CODES).map(|id| id.try_into().unwrap()).collect();
-    random_paystats(&mut Rng::with_seed(seed), count, &ids)
 }
 
 /// Months of an interval.

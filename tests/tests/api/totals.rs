@@ -10,11 +10,11 @@ use paystats_tests::{
 };
 use serde_json::{Value, json};
 
-const POSTAL_CODES: i32 = 30;
+pub(super) const POSTAL_CODES: i32 = 30;
 const INTERVALS: [(&str, Interval); 3] =
     [("MONTH", Interval::Month), ("QUARTER", Interval::Quarter), ("YEAR", Interval::Year)];
 
-async fn bed_with(rows: &[Paystat]) -> (TestBed, RunningServer) {
+pub(super) async fn bed_with(rows: &[Paystat]) -> (TestBed, RunningServer) {
     let bed = TestBed::new().await;
     bed.insert_postal_codes(POSTAL_CODES).await;
     bed.insert_paystats(rows).await;
@@ -22,7 +22,7 @@ async fn bed_with(rows: &[Paystat]) -> (TestBed, RunningServer) {
     (bed, server)
 }
 
-fn random_rows(seed: u64, count: i64) -> Vec<Paystat> {
+pub(super) fn random_rows(seed: u64, count: i64) -> Vec<Paystat> {
     let ids: Vec<_> = (1..=POSTAL_CODES).map(|id| id.try_into().unwrap()).collect();
     random_paystats(&mut Rng::with_seed(seed), count, &ids)
 }

@@ -264,8 +264,9 @@ async fn a_database_of_a_newer_release_is_waited_for_and_left_alone() {
     assert!(refused.to_string().contains(&both), "{refused}");
     let server = RunningServer::start(config.clone(), PATIENCE).await;
     let loader = LoaderConfig { concurrency: 1, chunk_bytes: 1, chunks_in_flight: 1 };
-    let _loader = RunningLoader::start(config.clone(), loader);
+    let (_loader, operators) = RunningLoader::start_observed(config.clone(), loader).await;
     server.waits_for(&["schema"]).await;
+    operators.waits_for(&["schema"]).await;
     assert_eq!(raw_database(&config).await.list_collection_names().await.unwrap(), ["schema"]);
 
     // As after a restore.
