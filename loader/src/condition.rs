@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use paystats_core::{
     bus::{Bus, WorkKind},
-    operations::{Operated, Waiting},
+    operations::{Missing, Operated, Readiness},
     store::Store,
 };
 
@@ -52,13 +52,13 @@ impl Drop for Listening<'_> {
 
 #[async_trait]
 impl Operated for Condition {
-    async fn waiting_for(&self) -> Vec<Waiting> {
+    async fn readiness(&self) -> Readiness {
         let is_connected = self.bus.get().map(Bus::is_connected);
-        let mut waiting_for = Waiting::for_engines(&self.store, is_connected).await;
+        let mut waiting_for = Missing::for_engines(&self.store, is_connected).await;
         let is_idle = |workers: &AtomicUsize| workers.load(Ordering::Relaxed) == 0;
         if is_connected == Some(true) && self.listening.iter().any(is_idle) {
-            waiting_for.push(Waiting { what: "work", reason: "a queue of work is not open" });
+            waiting_for.push(Missing { what: "work", reason: "a queue of work is not open" });
         }
-        waiting_for
+        Readiness { waiting_for, without: Vec::new() }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use paystats_core::{
     bus::{BusError, WorkKind},
-    operations::{Operated, Waiting},
+    operations::{Missing, Operated, Readiness},
     store::{Store, StoreError},
 };
 use time::OffsetDateTime;
@@ -31,25 +31,24 @@ pub struct Condition {
 
 #[async_trait]
 impl Operated for Condition {
-    async fn waiting_for(&self) -> Vec<Waiting> {
+    async fn readiness(&self) -> Readiness {
         let is_connected = self.started.engines.get().map(|engines| engines.bus.is_connected());
-        let mut waiting_for = Waiting::for_engines(&self.store, is_connected).await;
-        match self.started.actions() {
-            None if waiting_for.is_empty() => {
-                waiting_for.push(Waiting { what: "totals", reason: "they are read for the first time" });
-            }
-            None => {}
-            Some(Actions { memory, watch, .. }) => {
-                if memory.age() >= OLD {
-                    waiting_for.push(Waiting { what: "totals", reason: "they may be older than the database's" });
-                }
-                // Where NATS is away that is said already.
-                if is_connected == Some(true) && !watch.is_reading() {
-                    waiting_for.push(Waiting { what: "events", reason: "what loads tell is not heard" });
-                }
-            }
+        let missing = Missing::for_engines(&self.store, is_connected).await;
+        let Some(Actions { memory, watch, .. }) = self.started.actions() else {
+            const FIRST: Missing = Missing { what: "totals", reason: "they are read for the first time" };
+            let waiting_for = if missing.is_empty() { vec![FIRST] } else { missing };
+            return Readiness { waiting_for, without: Vec::new() };
+        };
+        // Questions are answered without it, by whichever server: all miss it at once.
+        let (mut without, mut waiting_for): (Vec<_>, _) =
+            missing.into_iter().partition(|missing| *missing == Missing::NATS);
+        if without.is_empty() && !watch.is_reading() {
+            without.push(Missing { what: "events", reason: "what loads tell is not heard" });
         }
-        waiting_for
+        if memory.age() >= OLD {
+            waiting_for.push(Missing { what: "totals", reason: "they may be older than the database's" });
+        }
+        Readiness { waiting_for, without }
     }
 
     async fn measure(&self) {
@@ -69,7 +68,7 @@ impl Operated for Condition {
             unpublished.set(actions.engines.store.loads.count_unpublished(accepted_before).await? as i64);
             Ok::<_, StoreError>(())
         };
-        // What cannot be asked stays as it was: that an engine is away is told by `paystats_ready`.
+        // What cannot be asked stays as it was: that an engine is away is told by `paystats_ready` and `paystats_degraded`.
         let (queues, loads) = tokio::join!(timeout(PATIENCE, queues), timeout(PATIENCE, loads));
         if let Ok(Err(error)) = queues {
             debug!(%error, "the queues were not measured");

@@ -21,20 +21,27 @@ impl Api {
         Self { address }
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it says that it is ready, and goes without nothing.
     pub async fn ready(&self) {
-        eventually("a ready server", async || match self.get("/readyz").await {
-            ready if ready.status == 200 => Ok(()),
-            waiting => Err(waiting),
-        })
-        .await;
+        self.says_ready(200, json!({ "status": "ready" })).await;
     }
 
-    /// Waits until it says that it waits for exactly these engines.
-    pub async fn waits_for(&self, engines: &[&str]) {
-        eventually("a server that is not ready", async || match self.get("/readyz").await {
-            waiting if waiting.status == 503 && waiting.body["waitingFor"] == json!(engines) => Ok(()),
-            other => Err(other),
+    /// Waits until it says that it waits for exactly these.
+    pub async fn waits_for(&self, missing: &[&str]) {
+        self.says_ready(503, json!({ "status": "not ready", "waitingFor": missing })).await;
+    }
+
+    /// Waits until it says that it is ready, without exactly these.
+    pub async fn goes_without(&self, missing: &[&str]) {
+        self.says_ready(200, json!({ "status": "ready", "without": missing })).await;
+    }
+
+    /// Waits for this answer to `/readyz`, whatever the reasons.
+    async fn says_ready(&self, status: u16, body: Value) {
+        eventually(&format!("{status} with {body}"), async || {
+            let mut answer = self.get("/readyz").await;
+            answer.body.as_object_mut().map(|told| told.remove("reasons"));
+            if answer.status == status && answer.body == body { Ok(()) } else { Err(answer) }
         })
         .await;
     }

@@ -50,6 +50,7 @@ async fn what_becomes_of_a_load_is_counted_by_the_loader_that_does_it() {
         (r#"paystats_loader_loads_ended_total{entity="PAYSTATS",state="FAILED"}"#, 0.0),
         (r#"paystats_loader_work_total{kind="plan",outcome="done"}"#, 2.0),
         ("paystats_ready", 1.0),
+        ("paystats_degraded", 0.0),
     ] {
         assert_eq!(metrics.get(metric), Some(value), "{metric} in {}", metrics.0);
     }
@@ -101,6 +102,7 @@ async fn requests_are_counted_by_route_and_operations_by_field_and_code() {
         (r#"paystats_graphql_refused_total{code="GRAPHQL_PARSE_FAILED"}"#, 1.0),
         (r#"paystats_loads_unpublished"#, 0.0),
         ("paystats_ready", 1.0),
+        ("paystats_degraded", 0.0),
     ] {
         assert_eq!(metrics.get(metric), Some(value), "{metric} in {}", metrics.0);
     }

@@ -137,7 +137,9 @@ async fn without_nats_questions_are_answered_and_loads_are_refused_at_once() {
     let mut own = Own::start().await;
     let server = own.start_server().await;
     own.kill_nats().await;
-    server.waits_for(&["nats"]).await;
+    server.goes_without(&["nats"]).await;
+    let metrics = server.metrics().await;
+    assert_eq!((metrics.get("paystats_ready"), metrics.get("paystats_degraded")), (Some(1.0), Some(1.0)));
 
     let (refused, time) = timed(start_load(&server, "rows.csv")).await;
     assert_eq!(refused.refusal(), "UNAVAILABLE: the message bus is away: the load was not accepted; try again");
@@ -281,7 +283,7 @@ async fn where_nats_comes_back_without_its_streams_they_are_made_anew() {
     loader.stop().await;
 
     own.kill_nats().await;
-    server.waits_for(&["nats"]).await;
+    server.goes_without(&["nats"]).await;
     fs::remove_dir_all(own.engines.path().join("nats")).unwrap();
     own.restart_nats().await;
     server.ready().await;
@@ -307,7 +309,7 @@ async fn watchers_go_on_when_nats_comes_back_and_hear_nothing_again() {
 
     loader.stop().await;
     own.kill_nats().await;
-    server.waits_for(&["nats"]).await;
+    server.goes_without(&["nats"]).await;
     own.restart_nats().await;
     server.ready().await;
     own.put("more.csv", &paystats((1..=200).map(|id| paystat_row(&paystat(id)))));
@@ -340,7 +342,7 @@ async fn a_watcher_misses_nothing_although_all_servers_and_the_bus_were_restarte
     // Its connection is gone before the server is, which goes on and then is stopped without NATS.
     drop(watch);
     own.kill_nats().await;
-    server.waits_for(&["nats"]).await;
+    server.goes_without(&["nats"]).await;
     server.stop().await;
     own.restart_nats().await;
 
