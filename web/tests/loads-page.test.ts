@@ -452,7 +452,7 @@ describe("the page of loads", () => {
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
     await page.locator("[data-count=reverted] dd", { hasText: "120,000" }).waitFor();
-    await page.locator(".taken-back").getByText("All that it wrote was taken back: 120,000 rows.").waitFor();
+    await page.locator(".undone").getByText("All that it wrote was undone: 120,000 rows.").waitFor();
     assert.match(await page.locator("[data-count=inserted]").innerText(), /^Had been new/);
     await waitUntil(async () => JSON.stringify(await total()) === JSON.stringify(before));
     assertWellBehaved();
@@ -492,7 +492,7 @@ describe("the page of loads", () => {
     await page.getByRole("button", { name: /^Undo load/ }).click();
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
-    await page.getByText("Rows that were taken back: 3. Rows that stayed: 2").waitFor();
+    await page.getByText("Rows that were undone: 3. Rows that stayed: 2").waitFor();
     const kept = page.locator(".load-kept li");
     assert.equal(
       await kept.locator("p").first().innerText(),
@@ -526,7 +526,7 @@ describe("the page of loads", () => {
     );
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
-    await page.getByText("Rows that were taken back: 2. Rows that stayed: 3").waitFor();
+    await page.getByText("Rows that were undone: 2. Rows that stayed: 3").waitFor();
     const kept = page.locator(".load-kept li");
     const advice =
       "This load cannot be undone again. To remove them, undo the loads of their paystats, then delete them by the API, one by one (deletePostalCode).";

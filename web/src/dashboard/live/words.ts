@@ -2,7 +2,7 @@
 const en = {
   loaded: (number: number, source: string) => `Load #${number} of ${source} has succeeded.`,
   loadedNothing: (number: number, source: string) => `Load #${number} of ${source} has loaded no row.`,
-  undone: (number: number, source: string) => `Load #${number} of ${source} was taken back.`,
+  undone: (number: number, source: string) => `Load #${number} of ${source} was undone.`,
   failed: (number: number, source: string, reason: string) => `Load #${number} of ${source} has failed: ${reason}`,
   inserted: (count: string) => `${count} new`,
   updated: (count: string) => `${count} updated`,

@@ -3,7 +3,7 @@ import type { LoadEntity, LoadState } from "../gql/graphql";
 
 const en = {
   title: "Loads",
-  intro: "Files of the data lake become statistics here. Whatever a load does can be tried first, and taken back.",
+  intro: "Files of the data lake become statistics here. Whatever a load does can be tried first, and undone.",
   load: (number: number | string) => `Load #${number}`,
   entities: { POSTAL_CODES: "Postal codes", PAYSTATS: "Paystats" } as Record<LoadEntity, string>,
   states: {
@@ -11,7 +11,7 @@ const en = {
     PLANNING: "Planning",
     LOADING: "Loading",
     ROLLING_UP: "Adding up",
-    REVERTING: "Being taken back",
+    REVERTING: "Being undone",
     SUCCEEDED: "Succeeded",
     FAILED: "Failed",
     CANCELLED: "Cancelled",
@@ -39,7 +39,7 @@ const es: typeof en = {
     PLANNING: "Planificando",
     LOADING: "Cargando",
     ROLLING_UP: "Sumando",
-    REVERTING: "Retirándose",
+    REVERTING: "Deshaciéndose",
     SUCCEEDED: "Terminada",
     FAILED: "Fallida",
     CANCELLED: "Cancelada",

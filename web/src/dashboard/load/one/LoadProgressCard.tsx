@@ -26,8 +26,8 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
   const format = useFormat();
   const share = useShare(progress);
   const { state, rowsRead, rowsInserted, rowsUpdated, rowsUnchanged, rowsRejected, rowsReverted, rowsKept } = progress;
-  const wasTakenBack = state === "REVERTING" || state === "UNDONE" || rowsReverted + rowsKept > 0;
-  const labels = load.dryRun ? say.wouldCounts : wasTakenBack ? say.hadCounts : say.counts;
+  const isUndone = state === "REVERTING" || state === "UNDONE" || rowsReverted + rowsKept > 0;
+  const labels = load.dryRun ? say.wouldCounts : isUndone ? say.hadCounts : say.counts;
   const counts = [
     ["read", labels.read, rowsRead],
     ["inserted", labels.inserted, rowsInserted],
@@ -48,15 +48,15 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
           <Pace progress={progress} share={share} dryRun={load.dryRun} />
         </>
       )}
-      {wasTakenBack && !isUnderWay(state) && (
-        <p className="taken-back">
+      {isUndone && !isUnderWay(state) && (
+        <p className="undone">
           {rowsKept > 0
-            ? say.someTakenBack(format.count(rowsReverted), format.count(rowsKept))
-            : say.allTakenBack(format.count(rowsReverted))}
+            ? say.someUndone(format.count(rowsReverted), format.count(rowsKept))
+            : say.allUndone(format.count(rowsReverted))}
         </p>
       )}
       <dl className="tiles" data-refused={refusal(progress)}>
-        {[...counts, ...(wasTakenBack ? taken : [])].map(([key, label, count]) => (
+        {[...counts, ...(isUndone ? taken : [])].map(([key, label, count]) => (
           <div key={key} data-count={key} data-some={count > 0}>
             <dt>{label}</dt>
             <dd>{format.count(count)}</dd>

@@ -21,7 +21,7 @@ const en = {
   accepted: "Accepted",
   started: "Started",
   finished: "Ended",
-  undone: "Taken back",
+  undone: "Undone",
   waited: (duration: string) => `after ${duration}`,
   took: (duration: string) => `after ${duration} of work`,
   policy: "Rejected rows",
@@ -34,7 +34,6 @@ const en = {
   undoUntil: "Can be undone until",
   progress: "Progress",
   bytes: (done: string, all: string) => `${done} of ${all}`,
-  takenBack: (count: string) => `${count} rows taken back so far`,
   counts: { read: "Rows read", inserted: "New", updated: "Updated", unchanged: "Unchanged", rejected: "Rejected" },
   wouldCounts: {
     read: "Rows read",
@@ -50,11 +49,11 @@ const en = {
     unchanged: "Unchanged",
     rejected: "Rejected",
   },
-  reverted: "Taken back",
+  reverted: "Undone",
   kept: "Stayed",
-  allTakenBack: (reverted: string) => `All that it wrote was taken back: ${reverted} rows.`,
-  someTakenBack: (reverted: string, kept: string) =>
-    `Rows that were taken back: ${reverted}. Rows that stayed: ${kept}; why, and what can be done, stands below.`,
+  allUndone: (reverted: string) => `All that it wrote was undone: ${reverted} rows.`,
+  someUndone: (reverted: string, kept: string) =>
+    `Rows that were undone: ${reverted}. Rows that stayed: ${kept}; why, and what can be done, stands below.`,
   retry: "Load again",
   retryRejected: "Load the rejected lines again",
   retryRejectedHint: "Reads them as they stand in the file now.",
@@ -119,7 +118,7 @@ const en = {
       : `${count} are in use by paystats, or the codes that they had before are others’ now.`,
   keptAdvice: {
     REPLACED_BY_LOAD: "Undo that load, and they return to what they were before both.",
-    EDITED: "Edits are not taken back. What is not wanted can be changed or deleted by the API.",
+    EDITED: "Edits are not undone. What is not wanted can be changed or deleted by the API.",
     DELETED: "They stay deleted.",
     IN_USE:
       "This load cannot be undone again. To remove them, undo the loads of their paystats, then delete them by the API, one by one (deletePostalCode).",
@@ -204,7 +203,6 @@ const es: typeof en = {
   undoUntil: "Se puede deshacer hasta",
   progress: "Progreso",
   bytes: (done, all) => `${done} de ${all}`,
-  takenBack: (count) => `${count} filas retiradas hasta ahora`,
   counts: {
     read: "Filas leídas",
     inserted: "Nuevas",
@@ -226,11 +224,11 @@ const es: typeof en = {
     unchanged: "Sin cambios",
     rejected: "Rechazadas",
   },
-  reverted: "Retiradas",
+  reverted: "Deshechas",
   kept: "Se han quedado",
-  allTakenBack: (reverted) => `Se ha retirado todo lo que escribió: ${reverted} filas.`,
-  someTakenBack: (reverted, kept) =>
-    `Filas retiradas: ${reverted}. Filas que se han quedado: ${kept}; por qué y qué se puede hacer está más abajo.`,
+  allUndone: (reverted) => `Se ha deshecho todo lo que escribió: ${reverted} filas.`,
+  someUndone: (reverted, kept) =>
+    `Filas deshechas: ${reverted}. Filas que se han quedado: ${kept}; por qué y qué se puede hacer está más abajo.`,
   retry: "Cargar de nuevo",
   retryRejected: "Cargar de nuevo las líneas rechazadas",
   retryRejectedHint: "Las lee como están ahora en el fichero.",
