@@ -632,6 +632,7 @@ describe("the page of loads", () => {
     const totals = page.locator(".note", { hasText: "The totals have changed." });
     await totals.getByText("+€21.00").waitFor();
     assert.deepEqual(await totals.locator("li").allInnerTexts(), ["+€21.00", "+2 paystats"]);
+    assert.equal(await totals.getByRole("link", { name: "Show the statistics" }).getAttribute("href"), "/");
     await page.screenshot({ path: screenshotPath("loads-notes") });
     await assertAccessible(page);
     await note.hover();

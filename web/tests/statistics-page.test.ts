@@ -69,16 +69,15 @@ describe("the statistics page", () => {
       await table(card(page, "By month and gender")),
       byMonth
         .sort()
-        .map((month) => [
-          new Date(`${month}-01`).toLocaleDateString("en-US", { month: "long", year: "numeric", timeZone: "UTC" }),
-          ...byGender(rows.filter((row) => row.month === month)),
-        ]),
+        .map((month) => [shortMonth(month), ...totalFirst(byGender(rows.filter((row) => row.month === month)))]),
     );
     const pyramid = await table(card(page, "By age and gender"));
     assert.deepEqual(
       pyramid.map(([, ...amounts]) => amounts),
-      AGES.map((age) => byGender(rows.filter((row) => row.age === age))),
+      AGES.map((age) => totalFirst(byGender(rows.filter((row) => row.age === age)))),
     );
+    await page.getByText("To see your own data, drop files anywhere on this page.").waitFor();
+    assert.equal(await page.getByRole("link", { name: "Load files" }).getAttribute("href"), "/loads");
     await card(page, "By age and gender").locator(".chart").hover();
     const values = card(page, "By age and gender").locator(".values");
     await values.waitFor();
@@ -184,10 +183,7 @@ describe("the statistics page", () => {
     await total(page, rows);
 
     await series.getByRole("button", { name: "Table", exact: true }).click();
-    const button = (month: string) =>
-      series.getByRole("button", {
-        name: new Date(`${month}-01`).toLocaleDateString("en-US", { month: "long", year: "numeric", timeZone: "UTC" }),
-      });
+    const button = (month: string) => series.getByRole("button", { name: shortMonth(month) });
     await button(fourth).press("Enter");
     await page.waitForURL(`**/?from=${fourth}&to=${fourth}`);
     await total(
@@ -369,7 +365,7 @@ describe("the statistics page", () => {
     assert.equal(page.url(), before);
     await page.getByLabel("Language").selectOption("es");
     await drawn(page);
-    await page.getByText("Mantenga pulsada la tecla Ctrl").waitFor({ state: "attached" });
+    await page.getByText("Mantén pulsada la tecla Ctrl").waitFor({ state: "attached" });
     await map.scrollIntoViewIfNeeded();
     const now = await middleOf(map);
     await page.mouse.move(now.x, now.y);
@@ -675,6 +671,12 @@ const expectedRanking = (of: Paystat[]) =>
     .map(([code, amount]) => [code, inEuros(amount)]);
 
 /** Women, men, and both together. */
+const shortMonth = (month: string) =>
+  new Date(`${month}-01`).toLocaleDateString("en-US", { month: "short", year: "numeric", timeZone: "UTC" });
+
+/** As tables have them, whose last columns may not be seen. */
+const totalFirst = <T>([women, men, all]: T[]) => [all, women, men];
+
 const byGender = (of: Paystat[]) => [
   ...(["F", "M"] as const).map((gender) => inEuros(sum(of.filter((row) => row.gender === gender)))),
   inEuros(sum(of)),

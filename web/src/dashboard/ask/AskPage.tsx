@@ -60,6 +60,12 @@ export function AskPage() {
       <div className="title">
         <h1>{say.title}</h1>
         <p className="hint">{say.intro}</p>
+        {mayLoad && first && (
+          <p className="hint">
+            <span className="for-mouse">{say.ownFiles} </span>
+            <Link href="/loads">{say.toLoads}</Link>
+          </p>
+        )}
       </div>
       <DemoNotice />
       {error && <Problem error={error} retry={() => refetch()} />}

@@ -102,7 +102,7 @@ export function SeriesByGender({ data, busy }: SeriesProps) {
         <GenderTable
           head={say.month}
           legend={legend}
-          rows={shown.map(({ period, exact }) => ({ key: period, name: format.month(period), exact }))}
+          rows={shown.map(({ period, exact }) => ({ key: period, name: format.shortMonth(period), exact }))}
           choose={{ isChosen: isAlone, run: chooseAlone }}
         />
       }

@@ -66,6 +66,7 @@ interface GenderTableProps {
   choose?: { isChosen(key: string): boolean; run(key: string): void };
 }
 
+/** The sum stands first: where there is no room for all columns, it is what most look for. */
 export function GenderTable({ head, legend, rows, choose }: GenderTableProps) {
   const say = useMessages(words);
   const format = useFormat();
@@ -74,16 +75,16 @@ export function GenderTable({ head, legend, rows, choose }: GenderTableProps) {
       <thead>
         <tr>
           <th scope="col">{head}</th>
-          {legend.map(({ gender, name }) => (
-            <th scope="col" className="number" key={gender}>
-              {name}
-            </th>
-          ))}
           {legend.length > 1 && (
             <th scope="col" className="number">
               {say.total}
             </th>
           )}
+          {legend.map(({ gender, name }) => (
+            <th scope="col" className="number" key={gender}>
+              {name}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>
@@ -103,12 +104,12 @@ export function GenderTable({ head, legend, rows, choose }: GenderTableProps) {
                 name
               )}
             </th>
+            {legend.length > 1 && <td className="number">{format.amount(sumOf(legend, exact))}</td>}
             {legend.map(({ gender }) => (
               <td className="number" key={gender}>
                 {format.amount(exact[gender]?.amount ?? "0")}
               </td>
             ))}
-            {legend.length > 1 && <td className="number">{format.amount(sumOf(legend, exact))}</td>}
           </tr>
         ))}
       </tbody>

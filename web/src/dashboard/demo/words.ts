@@ -13,11 +13,11 @@ const en = {
 
 const es: typeof en = {
   region: "Datos de ejemplo",
-  isAll: "Todo lo que ve es inventado: los códigos postales del ejemplo empiezan por DEMO.",
+  isAll: "Todo lo que ves es inventado: los códigos postales del ejemplo empiezan por DEMO.",
   isAmong: "Los totales incluyen datos inventados: los códigos postales del ejemplo empiezan por DEMO.",
   remove: "Quitar los datos de ejemplo",
   question:
-    "¿Quitar los datos de ejemplo? Se van sus códigos postales y sus paystats; los ficheros que usted haya cargado se quedan.",
+    "¿Quitar los datos de ejemplo? Se van sus códigos postales y sus paystats; los ficheros que hayas cargado se quedan.",
   yes: "Quitarlos",
   no: "Dejarlos",
   removing: "Quitando los datos de ejemplo…",

@@ -1,6 +1,6 @@
 /** Notes of what has just happened, at the lower end of every page. They go by themselves: the history keeps what they say. */
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { Link, useRoute } from "wouter";
+import { Link, useLocation, useRoute } from "wouter";
 import { useMessages } from "../locale";
 import { useFocusHandedOn } from "../ui/use-focus-handed-on";
 import { useLive } from "./Live";
@@ -29,6 +29,7 @@ export function Notes() {
 function NoteView({ note, dismiss }: { note: Note; dismiss(key: string): void }) {
   const say = useMessages(words);
   const { key, text, facts, load, tone } = note;
+  const [path] = useLocation();
   const [isPointed, setPointed] = useState(false);
   const [hasFocus, setFocus] = useState(false);
   const isVisible = useSyncExternalStore(watchVisibility, () => document.visibilityState === "visible");
@@ -63,7 +64,11 @@ function NoteView({ note, dismiss }: { note: Note; dismiss(key: string): void })
           </ul>
         )}
       </div>
-      {load !== undefined && <Link href={`/loads/${load}`}>{say.show}</Link>}
+      {load !== undefined ? (
+        <Link href={`/loads/${load}`}>{say.show}</Link>
+      ) : (
+        path !== "/" && <Link href="/">{say.toStatistics}</Link>
+      )}
       <button type="button" className="plain" aria-label={say.dismiss} onClick={() => dismiss(key)}>
         ×
       </button>

@@ -11,6 +11,7 @@ const en = {
   totalChanged: "The totals have changed.",
   paystats: (count: string) => `${count} paystats`,
   show: "Show the load",
+  toStatistics: "Show the statistics",
   dismiss: "Close",
 };
 
@@ -26,6 +27,7 @@ const es: typeof en = {
   totalChanged: "Los totales han cambiado.",
   paystats: (count) => `${count} paystats`,
   show: "Ver la carga",
+  toStatistics: "Ver las estadísticas",
   dismiss: "Cerrar",
 };
 

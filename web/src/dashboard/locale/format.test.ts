@@ -27,7 +27,13 @@ describe("amounts", () => {
 });
 
 test("a share that is not nothing is not written as nothing", () => {
-  expect([0, 0.000_4, 0.000_5, 0.25, -0.000_4].map(english.share)).toEqual(["0%", "<0.1%", "0.1%", "25%", ">-0.1%"]);
+  expect([0, 0.000_4, 0.000_5, 0.25, -0.000_4].map(english.share)).toEqual([
+    "0.0%",
+    "<0.1%",
+    "0.1%",
+    "25.0%",
+    ">-0.1%",
+  ]);
   expect(plain(spanish.share(0.000_4))).toBe("<0,1 %");
 });
 

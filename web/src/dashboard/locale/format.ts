@@ -17,7 +17,7 @@ export interface Format {
   countDifference(count: number): string;
   /** `0.1` as `10%`. */
   percent(ratio: number): string;
-  /** The same of a share: one that is not nothing is not `0%`, but `<0.1%`. */
+  /** A share, which stands below others: always with one digit after the point. One that is not nothing is not `0.0%`, but `<0.1%`. */
   share(ratio: number): string;
   /** As `percent`, with a sign in front. */
   change(ratio: number): string;
@@ -43,6 +43,7 @@ export function makeFormat(locale: string, currency: string): Format {
   const count = new Intl.NumberFormat(locale);
   const countDifference = new Intl.NumberFormat(locale, { signDisplay: "always" });
   const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+  const share = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const change = new Intl.NumberFormat(locale, {
     style: "percent",
     maximumFractionDigits: 1,
@@ -75,8 +76,8 @@ export function makeFormat(locale: string, currency: string): Format {
     percent: (ratio) => percent.format(ratio),
     share: (ratio) =>
       ratio === 0 || Math.abs(ratio) >= LEAST_SHARE / 2
-        ? percent.format(ratio)
-        : `${ratio < 0 ? ">" : "<"}${percent.format(Math.sign(ratio) * LEAST_SHARE)}`,
+        ? share.format(ratio)
+        : `${ratio < 0 ? ">" : "<"}${share.format(Math.sign(ratio) * LEAST_SHARE)}`,
     change: (ratio) => change.format(ratio),
     month: (text) => month.format(new Date(`${text}-01`)),
     shortMonth: (text) => shortMonth.format(new Date(`${text}-01`)),

@@ -47,7 +47,7 @@ const es: typeof en = {
   first: (count) =>
     `Solo se muestran los primeros ${count} ficheros por ruta. Abre una carpeta, o escribe cómo empieza la ruta.`,
   noneMatch: "Ningún fichero tiene esto en su nombre.",
-  drop: "Puede soltar ficheros en cualquier parte de esta página.",
+  drop: "Puedes soltar ficheros en cualquier parte de esta página.",
   emptyFolder: "No hay nada en esta carpeta.",
   empty: "Todavía no hay nada en el lago de datos",
   startByUpload:
