@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, Request } from "playwright-core";
 import { assertAccessible } from "./accessibility.js";
 import { openPage } from "./browser.js";
 import { paystatsCsv, postalCodesCsv } from "./files.js";
@@ -36,17 +36,26 @@ describe("a page of a server that asks who calls", () => {
     const { page, close } = await openPage(browser, paystats.origin, { locale: "en-US", ...options });
     const complaints: string[] = [];
     page.on("console", (message) => /Content Security Policy/.test(message.text()) && complaints.push(message.text()));
-    page.on("request", async (request) => {
-      const isApi = /^\/(graphql$|datalake\/|loads\/.*\.csv$)/.test(new URL(request.url()).pathname);
+    const looks: Promise<void>[] = [];
+    const look = async (request: Request) => {
       const { authorization } = await request.allHeaders();
-      if (isApi && !authorization?.startsWith("Bearer ")) {
+      if (!authorization?.startsWith("Bearer ")) {
         complaints.push(`no key: ${request.method()} ${request.url()}`);
+      }
+    };
+    page.on("request", (request) => {
+      if (/^\/(graphql$|datalake\/|loads\/.*\.csv$)/.test(new URL(request.url()).pathname)) {
+        const looking = look(request);
+        // What is asked for while the page closes cannot be looked at.
+        looking.catch(() => {});
+        looks.push(looking);
       }
     });
     await page.goto(path);
     return {
       page,
       close: async () => {
+        await Promise.all(looks);
         await close();
         assert.deepEqual(complaints, []);
       },

@@ -88,7 +88,7 @@ describe("uploads", () => {
       .getByRole("button", { name: "Start load" })
       .click();
     await page.waitForURL(/\/loads\/\d+$/);
-    const toStatistics = page.getByRole("link", { name: "Show the statistics" });
+    const toStatistics = page.locator("main").getByRole("link", { name: "Show the statistics" });
     await toStatistics.waitFor();
     assert.equal(await waits.count(), 0);
     await toStatistics.click();
