@@ -24,7 +24,7 @@ pub async fn measure(config: &Config, watchers: usize, text: &str) -> Result<Bar
     let (server, _) = ServerProcess::start_program("broadcast-under-bench", config).await?;
     let mut connection = server.connect().await?;
     let length = text.len();
-    let request = format!("POST /broadcast HTTP/1.1\r\nhost: bench\r\ncontent-length: {length}\r\n\r\n{text}");
+    let request = format!("POST /broadcast HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{text}");
     // The first text that watchers get when they subscribe.
     connection.ask(request.as_bytes()).await?;
 

@@ -24,16 +24,16 @@ pub struct Shape {
 /// How loads insert them.
 pub const OF_LOADS: Shape = Shape { batch: 4_000, concurrency: 4, transactions: true };
 
-/// Documents of the search.
+/// Most documents of one try of the search.
 const SEARCH_ROWS: u64 = 200_000;
 
-/// The fastest shape.
-pub async fn search(bed: &Bed) -> Result<Shape> {
+/// The fastest shape for so many documents.
+pub async fn search(bed: &Bed, rows: u64) -> Result<Shape> {
     let mut best = (Shape { batch: 1_000, concurrency: 2, transactions: false }, 0.0);
     for batch in [1_000, 3_000, 10_000] {
         for concurrency in [1, 2, 3, 4] {
             let shape = Shape { batch, concurrency, transactions: false };
-            let rate = measure(bed, SEARCH_ROWS, shape).await?;
+            let rate = measure(bed, rows.min(SEARCH_ROWS), shape).await?;
             if rate > best.1 {
                 best = (shape, rate);
             }

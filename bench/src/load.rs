@@ -54,7 +54,7 @@ async fn main() -> Result<()> {
     let bed = Bed::start().await?;
     let (postal_codes, rows) = bed.generate(options.rows)?;
     bed.generate_paystats("changed.csv", 2, postal_codes)?;
-    let shape = ceiling::search(&bed).await?;
+    let shape = ceiling::search(&bed, rows).await?;
     println!(
         "{rows} rows, {} loader(s); ceiling by batches of {} on {} connections",
         options.loaders, shape.batch, shape.concurrency

@@ -47,7 +47,7 @@ impl ServerProcess {
 
     async fn is_ready(&self) -> bool {
         let Ok(mut connection) = self.connect().await else { return false };
-        connection.ask(b"GET /readyz HTTP/1.1\r\nhost: bench\r\n\r\n").await.is_ok()
+        connection.ask(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.is_ok()
     }
 
     pub async fn connect(&self) -> Result<Connection> {

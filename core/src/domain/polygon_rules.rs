@@ -35,7 +35,7 @@ pub(super) fn check(polygons: &[Polygon]) -> Result<(), GeometryError> {
 fn check_coordinates(polygon: &Polygon) -> Result<(), GeometryError> {
     let too_small = |degrees: f64| degrees != 0.0 && degrees.abs() < LEAST_DEGREES;
     match polygon.coords_iter().find(|point| too_small(point.x) || too_small(point.y)) {
-        Some(point) => Err(invalid(format!("{} {} is too near to zero to reckon with", point.x, point.y))),
+        Some(point) => Err(invalid(format!("{:e} {:e} is too near to zero to reckon with", point.x, point.y))),
         None => Ok(()),
     }
 }

@@ -39,7 +39,7 @@ const MAX_BEHIND: u64 = 64;
 const CROWD: usize = 200;
 
 /// Results that a channel hands out to a crowd in a second.
-const RESULTS_PER_SECOND: usize = 1_000;
+const RESULTS_PER_SECOND: usize = 600;
 
 /// Results that are kept without a look at whether anybody needs them.
 const KEPT: usize = 256;

@@ -46,7 +46,7 @@ pub struct GraphqlOptions {
     /// How long a WebSocket may stay open without `connection_init` before it is closed with 4408. Default: 10 s.
     pub connection_init_timeout: Duration,
     /// How often a WebSocket is pinged. A client that lets two pings pass in silence, or reads nothing for twice as long, is
-    /// dropped. Default: 15 s.
+    /// dropped. Default: 25 s.
     pub keep_alive: Duration,
     /// The largest message a WebSocket client may send, in bytes; a larger one closes the socket with 1009. Default: 1 MiB.
     pub max_message_bytes: usize,
@@ -89,7 +89,7 @@ impl Default for GraphqlOptions {
             metrics: Metrics::default(),
             max_body_bytes: 1024 * 1024,
             connection_init_timeout: Duration::from_secs(10),
-            keep_alive: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(25),
             max_message_bytes: 1024 * 1024,
             heartbeat: Duration::from_secs(12),
             types: Arc::default(),
