@@ -71,6 +71,16 @@ pub struct Readiness {
     pub without: Vec<Missing>,
 }
 
+impl Readiness {
+    fn is_ready(&self) -> bool {
+        self.waiting_for.is_empty()
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.is_ready() && !self.without.is_empty()
+    }
+}
+
 /// A program as those see it who operate it.
 #[async_trait]
 pub trait Operated: Send + Sync + 'static {
@@ -94,7 +104,7 @@ impl Operations {
     /// Of this program, whose metrics are in `registry`. `version` is the program's.
     pub fn new(program: Arc<impl Operated>, mut registry: Registry, version: &'static str) -> Self {
         registry.register("paystats_build", "What runs here", Info::new([("version", version)]));
-        let (ready, degraded) = <(Gauge, Gauge)>::default();
+        let (ready, degraded) = (Gauge::default(), Gauge::default());
         registry.register("paystats_ready", "1 if /readyz says ready, 0 if not", ready.clone());
         registry.register("paystats_degraded", "1 if /readyz says ready, but without something", degraded.clone());
         Self { program, registry: Arc::new(registry), ready, degraded }
@@ -128,16 +138,10 @@ impl Operations {
     async fn scrape(&self) -> String {
         let ((), readiness) = tokio::join!(self.program.measure(), self.program.readiness());
         self.ready.set(readiness.is_ready().into());
-        self.degraded.set((readiness.is_ready() && !readiness.without.is_empty()).into());
+        self.degraded.set(readiness.is_degraded().into());
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes any text");
         text
-    }
-}
-
-impl Readiness {
-    fn is_ready(&self) -> bool {
-        self.waiting_for.is_empty()
     }
 }
 
@@ -224,6 +228,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn it_says_too_what_it_would_do_without() {
+        let (status, body) = get(operations(&[Missing::MONGODB], &[Missing::NATS]).probes(), "/readyz").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        let expected = json!({
+            "status": "not ready",
+            "waitingFor": ["mongodb"],
+            "without": ["nats"],
+            "reasons": { "mongodb": "it does not answer", "nats": "it is not connected" },
+        });
+        assert_eq!(body.parse::<serde_json::Value>().unwrap(), expected);
+    }
+
+    #[tokio::test]
     async fn it_is_ready_without_what_it_can_do_without_and_says_so() {
         let (status, body) = get(operations(&[], &[Missing::NATS]).probes(), "/readyz").await;
         assert_eq!(status, StatusCode::OK);
@@ -234,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_measured_is_measured_when_it_is_asked_for() {
-        let (ready, waiting) = (operations(&[], &[]), operations(&[Missing::NATS], &[]));
+        let (ready, waiting) = (operations(&[], &[]), operations(&[Missing::MONGODB], &[Missing::NATS]));
         get(ready.metrics(), "/metrics").await;
         let (_, text) = get(ready.metrics(), "/metrics").await;
         for line in [

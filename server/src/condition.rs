@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Totals that were not seen to be those of the store for so long are old.
 const OLD: Duration = Duration::from_secs(60);
 
+const FIRST_TOTALS: Missing = Missing { what: "totals", reason: "they are read for the first time" };
+const OLD_TOTALS: Missing = Missing { what: "totals", reason: "they may be older than the database's" };
+const EVENTS: Missing = Missing { what: "events", reason: "what loads tell is not heard" };
+
 /// What there is to look at.
 pub struct Condition {
     /// The store, which is there from the beginning.
@@ -35,18 +39,18 @@ impl Operated for Condition {
         let is_connected = self.started.engines.get().map(|engines| engines.bus.is_connected());
         let missing = Missing::for_engines(&self.store, is_connected).await;
         let Some(Actions { memory, watch, .. }) = self.started.actions() else {
-            const FIRST: Missing = Missing { what: "totals", reason: "they are read for the first time" };
-            let waiting_for = if missing.is_empty() { vec![FIRST] } else { missing };
+            let waiting_for = if missing.is_empty() { vec![FIRST_TOTALS] } else { missing };
             return Readiness { waiting_for, without: Vec::new() };
         };
-        // Questions are answered without it, by whichever server: all miss it at once.
-        let (mut without, mut waiting_for): (Vec<_>, _) =
-            missing.into_iter().partition(|missing| *missing == Missing::NATS);
+        // Questions are answered without NATS, and mostly all servers miss it at once.
+        let (mut without, mut waiting_for): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|missing| missing.what == Missing::NATS.what);
+        // Where NATS is away that is said already.
         if without.is_empty() && !watch.is_reading() {
-            without.push(Missing { what: "events", reason: "what loads tell is not heard" });
+            without.push(EVENTS);
         }
         if memory.age() >= OLD {
-            waiting_for.push(Missing { what: "totals", reason: "they may be older than the database's" });
+            waiting_for.push(OLD_TOTALS);
         }
         Readiness { waiting_for, without }
     }

@@ -21,7 +21,7 @@ impl Api {
         Self { address }
     }
 
-    /// Waits until it says that it is ready, and goes without nothing.
+    /// Waits until it says that it is ready, and lacks nothing.
     pub async fn ready(&self) {
         self.says_ready(200, json!({ "status": "ready" })).await;
     }

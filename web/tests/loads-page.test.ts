@@ -1,4 +1,4 @@
-/** The page of loads in Chromium: files get in, loads are started, watched, stopped, repeated and taken back. */
+/** The page of loads in Chromium: files get in, loads are started, watched, stopped, repeated and undone. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -412,7 +412,7 @@ describe("the page of loads", () => {
     await close();
   });
 
-  test("a load is stopped, repeated, and taken back, and each time asks once more what cannot be undone", async () => {
+  test("a load is stopped, repeated, and undone, and each time asks once more what cannot be undone", async () => {
     const before = await total();
     // So many that it is on its way for as long as the page is looked at.
     await paystats.putFile("large.csv", paystatsCsv(1_000_000, 1_000_001));
@@ -479,7 +479,7 @@ describe("the page of loads", () => {
     await close();
   });
 
-  test("rows that stay when a load is taken back are told", async () => {
+  test("rows that stay when a load is undone are told", async () => {
     await paystats.putFile("older.csv", paystatsCsv(5, 40_001));
     const older = await start("older.csv");
     const { page, assertWellBehaved, close } = await open(`/loads/${older.number}`);

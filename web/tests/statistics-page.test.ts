@@ -670,13 +670,13 @@ const expectedRanking = (of: Paystat[]) =>
     .slice(0, 10)
     .map(([code, amount]) => [code, inEuros(amount)]);
 
-/** Women, men, and both together. */
 const shortMonth = (month: string) =>
   new Date(`${month}-01`).toLocaleDateString("en-US", { month: "short", year: "numeric", timeZone: "UTC" });
 
 /** As tables have them, whose last columns may not be seen. */
 const totalFirst = <T>([women, men, all]: T[]) => [all, women, men];
 
+/** Women, men, and both together. */
 const byGender = (of: Paystat[]) => [
   ...(["F", "M"] as const).map((gender) => inEuros(sum(of.filter((row) => row.gender === gender)))),
   inEuros(sum(of)),

@@ -67,7 +67,7 @@ pub enum GeometryError {
     /// A coordinate that is no longitude and latitude.
     #[error("has a coordinate outside WGS84: {0}")]
     OutsideWgs84(String),
-    /// Rings that are open, too short, or cross.
+    /// Rings that are open, too short, or cross, and coordinates too near to zero to tell.
     #[error("is not a valid polygon: {0}")]
     Invalid(String),
 }

@@ -15,8 +15,8 @@ use rstar::{
 
 use super::GeometryError;
 
-/// The least distance from zero, in degrees, of a coordinate that is not zero. With less, the products by which `geo` tells left from
-/// right underflow, and its answers contradict each other.
+/// The least distance from zero, in degrees, of a coordinate that is not zero. Far below it the products by which `geo` tells left from
+/// right underflow, its answers contradict each other, and it panics.
 const LEAST_DEGREES: f64 = 1e-50;
 
 /// Checks the polygons of one geometry, and against each other. Their rings are closed and their coordinates finite.

@@ -74,7 +74,10 @@ export function AskPage() {
       ) : data ? (
         <section className="card empty">
           <h2>{say.empty}</h2>
-          <p>{mayLoad ? say.emptyHelp : say.emptyForReaders}</p>
+          <p>
+            {mayLoad ? say.emptyHelp : say.emptyForReaders}
+            {mayLoad && <span className="for-mouse"> {say.ownFiles}</span>}
+          </p>
           {mayLoad && (
             <Link className="button primary" href="/loads">
               {say.toLoads}

@@ -92,8 +92,7 @@ const en = {
   back: "Back to all postal codes",
   nothing: "No paystats match these filters.",
   empty: "Nothing is loaded yet",
-  emptyHelp:
-    "Load a file of postal codes and one of paystats, also by dropping them here, and this page shows what is in them.",
+  emptyHelp: "Load a file of postal codes and one of paystats, and this page shows what is in them.",
   emptyForReaders: "As soon as somebody loads postal codes and paystats, this page shows what is in them.",
   reading: "The numbers are being read…",
 };
@@ -186,8 +185,7 @@ const es: typeof en = {
   back: "Volver a todos los códigos postales",
   nothing: "Ningún paystat coincide con estos filtros.",
   empty: "Todavía no hay nada cargado",
-  emptyHelp:
-    "Carga un fichero de códigos postales y otro de paystats, también soltándolos aquí, y esta página mostrará lo que contienen.",
+  emptyHelp: "Carga un fichero de códigos postales y otro de paystats, y esta página mostrará lo que contienen.",
   emptyForReaders: "En cuanto alguien cargue códigos postales y paystats, esta página mostrará lo que contienen.",
   reading: "Leyendo las cifras…",
 };

@@ -30,6 +30,7 @@ function NoteView({ note, dismiss }: { note: Note; dismiss(key: string): void })
   const say = useMessages(words);
   const { key, text, facts, load, tone } = note;
   const [path] = useLocation();
+  const href = load === undefined ? "/" : `/loads/${load}`;
   const [isPointed, setPointed] = useState(false);
   const [hasFocus, setFocus] = useState(false);
   const isVisible = useSyncExternalStore(watchVisibility, () => document.visibilityState === "visible");
@@ -64,11 +65,7 @@ function NoteView({ note, dismiss }: { note: Note; dismiss(key: string): void })
           </ul>
         )}
       </div>
-      {load !== undefined ? (
-        <Link href={`/loads/${load}`}>{say.show}</Link>
-      ) : (
-        path !== "/" && <Link href="/">{say.toStatistics}</Link>
-      )}
+      {href !== path && <Link href={href}>{load === undefined ? say.toStatistics : say.show}</Link>}
       <button type="button" className="plain" aria-label={say.dismiss} onClick={() => dismiss(key)}>
         ×
       </button>

@@ -24,7 +24,7 @@ describe("the bar of a load", () => {
     expect(guessedShare({ ...loading, state: "QUEUED", fraction: 0 }, 5)).toBe(0);
     expect(guessedShare({ ...loading, rowsRead: 0, fraction: 0 }, 5)).toBe(0);
   });
-  test("shows what is taken back of what was written", () => {
+  test("shows what is undone of what was written", () => {
     expect(shareDone({ ...loading, state: "REVERTING", rowsReverted: 99, rowsKept: 1 })).toBe(0.25);
     expect(shareDone({ ...loading, state: "REVERTING", rowsInserted: 0, rowsUpdated: 0 })).toBe(0);
   });

@@ -10,7 +10,7 @@ export type Progress = ReturnType<typeof progressOf>;
 /** Seconds that a bar moves on by itself; a load that says nothing for longer stands still on the page, too. */
 const LONGEST_GUESS_S = 5;
 
-/** The share of the phase that is done: of a load that is taken back, of its rows that had been written. */
+/** The share of the phase that is done: of a load that is undone, of its rows that had been written. */
 export function shareDone({ state, fraction, rowsInserted, rowsUpdated, rowsReverted, rowsKept }: Progress): number {
   if (state !== "REVERTING") {
     return fraction;

@@ -58,7 +58,7 @@ export function HistoryRow({ load: masked }: { load: FragmentType<typeof HISTORY
         <When at={load.createdAt} />
       </td>
       <td className="number took">
-        {/* Of one that was taken back, it is known when that was done. */}
+        {/* Of one that was undone, it is known when that was done. */}
         {startedAt &&
           finishedAt &&
           state !== "UNDONE" &&

@@ -1,4 +1,4 @@
-/** Rows that stayed when a load was taken back: how many for which reason, and what can be done about them. */
+/** Rows that stayed when a load was undone: how many for which reason, and what can be done about them. */
 import { Link } from "wouter";
 import { type FragmentType, graphql, readFragment } from "../../gql";
 import { useFormat, useMessages } from "../../locale";

@@ -26,8 +26,8 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
   const format = useFormat();
   const share = useShare(progress);
   const { state, rowsRead, rowsInserted, rowsUpdated, rowsUnchanged, rowsRejected, rowsReverted, rowsKept } = progress;
-  const isUndone = state === "REVERTING" || state === "UNDONE" || rowsReverted + rowsKept > 0;
-  const labels = load.dryRun ? say.wouldCounts : isUndone ? say.hadCounts : say.counts;
+  const goesBack = state === "REVERTING" || state === "UNDONE" || rowsReverted + rowsKept > 0;
+  const labels = load.dryRun ? say.wouldCounts : goesBack ? say.hadCounts : say.counts;
   const counts = [
     ["read", labels.read, rowsRead],
     ["inserted", labels.inserted, rowsInserted],
@@ -35,7 +35,7 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
     ["unchanged", labels.unchanged, rowsUnchanged],
     ["rejected", labels.rejected, rowsRejected],
   ] as const;
-  const taken = [
+  const undone = [
     ["reverted", say.reverted, rowsReverted],
     ["kept", say.kept, rowsKept],
   ] as const;
@@ -48,7 +48,7 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
           <Pace progress={progress} share={share} dryRun={load.dryRun} />
         </>
       )}
-      {isUndone && !isUnderWay(state) && (
+      {goesBack && !isUnderWay(state) && (
         <p className="undone">
           {rowsKept > 0
             ? say.someUndone(format.count(rowsReverted), format.count(rowsKept))
@@ -56,7 +56,7 @@ export function LoadProgressCard({ load: masked }: { load: FragmentType<typeof L
         </p>
       )}
       <dl className="tiles" data-refused={refusal(progress)}>
-        {[...counts, ...(isUndone ? taken : [])].map(([key, label, count]) => (
+        {[...counts, ...(goesBack ? undone : [])].map(([key, label, count]) => (
           <div key={key} data-count={key} data-some={count > 0}>
             <dt>{label}</dt>
             <dd>{format.count(count)}</dd>

@@ -1,4 +1,4 @@
-/** Rows that stayed when a load was taken back, put together by why they stayed. */
+/** Rows that stayed when a load was undone, put together by why they stayed. */
 import type { KeptReason } from "../../gql/graphql";
 
 interface KeptRow {
