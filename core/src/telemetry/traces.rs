@@ -130,11 +130,6 @@ impl Call {
     }
 }
 
-/// The span of this request for what goes on after it, for hours maybe: none where traces are kept, since the request's would not end before.
-pub fn lasting_span() -> Span {
-    if are_kept() { Span::none() } else { Span::current() }
-}
-
 /// Makes a new span a part of the trace that the header [`TRACEPARENT`] tells of, if it does.
 pub fn go_on(span: &Span, traceparent: Option<&str>) {
     if are_kept()

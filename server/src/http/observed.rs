@@ -10,12 +10,23 @@ use axum::{
     response::Response,
 };
 use paystats_core::telemetry::traces;
+use tokio::task_local;
 use tracing::{Instrument, Span, debug, error_span, field::Empty, trace_span};
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+task_local! {
+    /// The span of the request in logs, which no trace waits for.
+    static LOGGED: Span;
+}
+
+/// The span of this request for what goes on after it, for hours maybe: the one in a trace would not end before.
+pub(super) fn lasting_span() -> Span {
+    LOGGED.try_with(Span::clone).unwrap_or_else(|_| Span::current())
+}
 
 /// The routes, whose requests are counted and have ids.
 pub(crate) fn observed(routes: Router, metrics: Metrics) -> Router {
@@ -39,7 +50,7 @@ async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -
         metrics.answered(route, status, took);
         response
     };
-    answering.instrument(traced.clone()).instrument(logged).await
+    LOGGED.scope(logged.clone(), answering.instrument(traced.clone())).instrument(logged).await
 }
 
 /// The request in logs, and in a trace: its caller's, if it says so.
@@ -74,7 +85,26 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_goes_on_after_a_request_is_in_its_span_of_the_log_and_in_no_trace() {
+        let _all_spans = tracing::subscriber::set_default(tracing_subscriber::registry());
+        let spans = async || {
+            let target = |span: Span| span.metadata().map(|span| (span.name(), span.target()));
+            assert_eq!(target(Span::current()), Some(("request", traces::TARGET)));
+            let lasting = target(lasting_span()).unwrap();
+            assert_eq!(lasting, ("request", module_path!().rsplit_once("::").unwrap().0));
+            // In a task of its own, which the span is given to.
+            tokio::spawn(async move { target(lasting_span()) }.instrument(lasting_span())).await.unwrap().unwrap().0
+        };
+        let routes = observed(Router::new().route("/watch", get(spans)), Metrics::default());
+        let answer = routes.oneshot(Request::get("/watch").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
 
     #[test]
     fn an_id_of_somebody_before_us_is_kept_if_it_is_plain() {

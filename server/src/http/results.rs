@@ -8,7 +8,6 @@ use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
-use paystats_core::telemetry::traces;
 use tracing::{Instrument, Span};
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
     fan_out::Question,
     feed::{EventId, Feed, Part},
     graphql::Endpoint,
+    observed::lasting_span,
     options::GraphqlOptions,
     response::{Answer, Code, code_of, or_internal_error, refused, with_code},
 };
@@ -72,7 +72,7 @@ pub(super) fn results<E: Executor>(
     };
     // Whoever takes the results does so outside the request that asked for them.
     let span = match &watching {
-        Some(_) => traces::lasting_span(),
+        Some(_) => lasting_span(),
         None => Span::current(),
     };
     let results = match inspected.and_then(Inspected::runnable) {

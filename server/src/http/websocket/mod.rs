@@ -26,12 +26,11 @@ use axum::{
     http::{HeaderMap, header::UPGRADE, request::Parts},
     response::{IntoResponse, Response},
 };
-use paystats_core::telemetry::traces;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{callers, graphql::Endpoint};
+use super::{callers, graphql::Endpoint, observed::lasting_span};
 use close::CloseReason;
 use connection::Connection;
 
@@ -71,7 +70,7 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
     let speaks_ours = upgrade.selected_protocol().is_some();
     let open = endpoint.options.sockets.token();
     // The conversation is a part of its request in the log.
-    let span = traces::lasting_span();
+    let span = lasting_span();
     let converse = async move |mut socket| {
         let keep_alive = endpoint.options.keep_alive;
         let reason = match speaks_ours {
