@@ -12,9 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, warn};
 
-/// How long a client may take nothing while there is something for it. A WebSocket is told so before, where that is possible: after three times
-/// its `keep_alive` it was.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a client may take nothing while there is something for it. A WebSocket is told so before, where that is possible: it was by one and a
+/// half times its `write_timeout`.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes that the kernel may hold of a connection before it sends them. What waits there cannot be replaced by something newer.
 const UNSENT: u32 = 64 * 1024;

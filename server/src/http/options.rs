@@ -45,9 +45,11 @@ pub struct GraphqlOptions {
     pub max_body_bytes: usize,
     /// How long a WebSocket may stay open without `connection_init` before it is closed with 4408. Default: 10 s.
     pub connection_init_timeout: Duration,
-    /// How often a WebSocket is pinged. A client that lets two pings pass in silence, or reads nothing for twice as long, is
-    /// dropped. Default: 25 s.
+    /// How often a WebSocket is pinged. A client that says nothing from one ping to the next is dropped. Default: 25 s.
     pub keep_alive: Duration,
+    /// How long the client of a WebSocket may take nothing while there is something for it. It is then closed, and has half as long again to read
+    /// why. Default: 30 s.
+    pub write_timeout: Duration,
     /// The largest message a WebSocket client may send, in bytes; a larger one closes the socket with 1009. Default: 1 MiB.
     pub max_message_bytes: usize,
     /// How long a stream over plain HTTP may be silent before it says that it is alive, so that neither a proxy nor the client takes it for
@@ -90,6 +92,7 @@ impl Default for GraphqlOptions {
             max_body_bytes: 1024 * 1024,
             connection_init_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(25),
+            write_timeout: Duration::from_secs(30),
             max_message_bytes: 1024 * 1024,
             heartbeat: Duration::from_secs(12),
             types: Arc::default(),
@@ -109,6 +112,7 @@ impl fmt::Debug for GraphqlOptions {
             .field("max_body_bytes", &self.max_body_bytes)
             .field("connection_init_timeout", &self.connection_init_timeout)
             .field("keep_alive", &self.keep_alive)
+            .field("write_timeout", &self.write_timeout)
             .field("max_message_bytes", &self.max_message_bytes)
             .field("heartbeat", &self.heartbeat)
             .finish_non_exhaustive()

@@ -107,7 +107,7 @@ impl<E: Executor> Connection<E> {
         tokio::pin!(initialisation);
         let mut pings = interval_at(Instant::now() + keep_alive, keep_alive);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut unanswered_pings = 0;
+        let mut is_asked = false;
         loop {
             tokio::select! {
                 // In this order: a client cannot put off its initialisation by talking, what it has said counts before the next ping
@@ -120,16 +120,15 @@ impl<E: Executor> Connection<E> {
                     return Err(CloseReason::Forbidden(Unknown::Expired.to_string()).into());
                 }
                 frame = socket.recv() => {
-                    unanswered_pings = 0;
+                    is_asked = false;
                     let frame = frame.ok_or(Ended::PeerGone)?;
                     let unreadable = CloseReason::Unreadable { limit_bytes: max_message_bytes };
                     self.receive(frame.map_err(|_| unreadable)?, socket).await?;
                 }
                 _ = pings.tick() => {
-                    if unanswered_pings == 2 {
+                    if std::mem::replace(&mut is_asked, true) {
                         return Err(CloseReason::Silent.into());
                     }
-                    unanswered_pings += 1;
                     self.send(&ServerMessage::Ping, socket).await?;
                 }
                 Some(event) = self.events.recv() => self.deliver(event, socket).await?,
@@ -222,8 +221,7 @@ impl<E: Executor> Connection<E> {
 
     /// Waits for a slow client, but not for one that reads nothing at all: nothing else on this socket goes on in the meantime.
     async fn send_text(&mut self, text: Utf8Bytes, socket: &mut WebSocket) -> Result<(), Ended> {
-        let patience = self.endpoint.options.keep_alive * 2;
-        let sent = timeout(patience, socket.send(Message::Text(text))).await;
+        let sent = timeout(self.endpoint.options.write_timeout, socket.send(Message::Text(text))).await;
         Ok(sent.map_err(|_| CloseReason::TooSlow)??)
     }
 }

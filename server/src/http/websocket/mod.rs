@@ -72,7 +72,7 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
     // The conversation is a part of its request in the log.
     let span = lasting_span();
     let converse = async move |mut socket| {
-        let keep_alive = endpoint.options.keep_alive;
+        let late = endpoint.options.write_timeout / 2;
         let reason = match speaks_ours {
             true => {
                 serve(&mut socket, endpoint.options.shutdown.clone(), Connection::new(endpoint, address, caller)).await
@@ -80,7 +80,7 @@ pub(super) async fn upgrade<E: Executor>(endpoint: Endpoint<E>, mut parts: Parts
             false => Some(CloseReason::SubprotocolNotAcceptable),
         };
         // Who does not read for a while may read the reason a little later.
-        let grace = if let Some(CloseReason::TooSlow) = reason { keep_alive } else { CLOSE_GRACE };
+        let grace = if let Some(CloseReason::TooSlow) = reason { late } else { CLOSE_GRACE };
         close(socket, reason, grace).await;
         drop(open);
     };

@@ -39,6 +39,7 @@ fn calm() -> GraphqlOptions {
     GraphqlOptions {
         connection_init_timeout: NEVER,
         keep_alive: NEVER,
+        write_timeout: NEVER,
         prepare: Arc::new(|request| request.data(Prepared("with a loader"))),
         ..GraphqlOptions::default()
     }
@@ -405,16 +406,12 @@ async fn too_many_operations_at_once_are_refused_one_by_one() {
     assert_eq!(client.next().await["type"], "next");
 }
 
-/// Pings come soon. A test with these must expect them before any other message.
-fn impatient() -> GraphqlOptions {
-    GraphqlOptions { keep_alive: Duration::from_millis(20), ..calm() }
-}
-
 #[tokio::test]
 async fn a_client_is_pinged_and_stays_as_long_as_it_answers() {
-    let mut client = server(impatient()).await.connect().await;
+    let options = GraphqlOptions { keep_alive: Duration::from_millis(500), ..calm() };
+    let mut client = server(options).await.connect().await;
     let mut pings = 0;
-    while pings < 10 {
+    while pings < 4 {
         if client.next().await == json!({"type": "ping"}) {
             pings += 1;
             client.send(json!({"type": "pong"})).await;
@@ -424,7 +421,7 @@ async fn a_client_is_pinged_and_stays_as_long_as_it_answers() {
 
 #[tokio::test]
 async fn a_silent_client_is_dropped_with_its_operations() {
-    let server = server(impatient()).await;
+    let server = server(GraphqlOptions { keep_alive: Duration::from_millis(20), ..calm() }).await;
     let mut client = server.connect().await;
     client.send(json!({"type": "connection_init"})).await;
     client.subscribe("a", "subscription { silent }").await;
@@ -434,7 +431,7 @@ async fn a_silent_client_is_dropped_with_its_operations() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_dropped_too() {
-    let server = server(impatient()).await;
+    let server = server(GraphqlOptions { write_timeout: Duration::from_millis(40), ..calm() }).await;
     let mut client = server.connect().await;
     client.send(json!({"type": "connection_init"})).await;
     client.subscribe("a", "subscription { endless }").await;
@@ -446,7 +443,7 @@ async fn a_client_that_does_not_read_is_dropped_too() {
 
 #[tokio::test]
 async fn a_client_that_reads_again_too_late_finds_out_why_it_was_dropped() {
-    let server = server(GraphqlOptions { keep_alive: Duration::from_secs(1), ..calm() }).await;
+    let server = server(GraphqlOptions { write_timeout: Duration::from_secs(2), ..calm() }).await;
     let mut client = server.client().await;
     client.subscribe("a", "subscription { endless }").await;
     server.toy.probe.until_open_streams(1).await;
