@@ -6,10 +6,11 @@ use csv_async::ByteRecord;
 use paystats_core::{
     bus::Work,
     datalake::SourceFormat,
+    domain::Paystat,
     load::{ChunkProgress, Counts, Load, LoadEntity, Rejection, RejectionCount, TotalChanges},
     store::{
-        BatchOutcome, ChunkState, Claim, LoadBatch, LoadChunk, LoadSession, REJECTIONS_KEPT, RowOutcome, Settled,
-        StoreError,
+        BatchOutcome, ChunkState, Claim, LoadBatch, LoadChunk, LoadRow, LoadSession, NewRows, REJECTIONS_KEPT,
+        RowOutcome, Settled, StoreError,
     },
 };
 use tracing::debug;
@@ -87,6 +88,8 @@ struct Writer<'a, R: Rows> {
     /// Whether the rows of the batch before were new.
     likely_new: bool,
     claims_unchanged: bool,
+    /// What was added up and is not kept yet, while all rows of the chunk are new.
+    new_rows: Option<NewRows>,
     /// Unique values of the rows of a dry run, which the store does not come to know.
     unique_values: HashSet<String>,
 }
@@ -105,8 +108,22 @@ impl<'a, R: Rows> Writer<'a, R> {
         let state = chunk.state.clone();
         // Asked once: no older load can come to be open from here on.
         let claims_unchanged = !load.dry_run && loader.engines.store.loads.any_older_open(load).await?;
+        // What a worker before this one has written and not kept the sums of is lost for that.
+        let goes_on = load.entity == LoadEntity::Paystats && !load.dry_run && state.summed_to == Some(state.next_byte);
+        let new_rows = if goes_on { Some(loader.engines.store.new_rows().await?) } else { None };
         let unique_values = HashSet::new();
-        Ok(Self { loader, load, chunk, parser, state, batch, likely_new: true, claims_unchanged, unique_values })
+        Ok(Self {
+            loader,
+            load,
+            chunk,
+            parser,
+            state,
+            batch,
+            likely_new: true,
+            claims_unchanged,
+            new_rows,
+            unique_values,
+        })
     }
 
     async fn write(mut self, session: &mut LoadSession) -> Result<Outcome, WorkError> {
@@ -183,6 +200,7 @@ impl<'a, R: Rows> Writer<'a, R> {
         let state = match store.write_batch(session, &batch, settle).await? {
             BatchOutcome::Written { state, all_new } => {
                 self.likely_new = all_new;
+                self.sum(&state);
                 state
             }
             BatchOutcome::PostalCodesRemoved => return Ok(Outcome::PostalCodesRemoved),
@@ -199,6 +217,15 @@ impl<'a, R: Rows> Writer<'a, R> {
         }
         self.batch.clear();
         Ok(Outcome::Done)
+    }
+
+    /// Adds up what a batch has brought, which left the chunk in this state.
+    fn sum(&mut self, after: &ChunkState) {
+        match (&mut self.new_rows, after.summed_to) {
+            (Some(rows), Some(byte)) if byte == after.next_byte => rows.clear(),
+            (Some(rows), Some(_)) => rows.add(paystats(&self.batch.rows)),
+            _ => self.new_rows = None,
+        }
     }
 
     /// Counts what a batch has done, which left the chunk in this state.
@@ -261,7 +288,21 @@ impl<'a, R: Rows> Writer<'a, R> {
         state.next_byte = next.byte;
         state.next_line = next.line;
         state.done = done;
-        Ok(Settled { rejections, state })
+        let sums = match &self.new_rows {
+            Some(rows) if outcomes.iter().all(|outcome| *outcome == RowOutcome::Inserted) => {
+                if done || rows.len() + outcomes.len() >= NewRows::MOST {
+                    state.summed_to = Some(next.byte);
+                    rows.add_up(paystats(&self.batch.rows))?
+                } else {
+                    Vec::new()
+                }
+            }
+            _ => {
+                state.summed_to = None;
+                Vec::new()
+            }
+        };
+        Ok(Settled { rejections, sums, state })
     }
 
     async fn report(&self) {
@@ -305,6 +346,11 @@ impl<R: Rows> Batch<R> {
         self.records.clear();
         self.rejections.clear();
     }
+}
+
+/// The rows that totals count.
+fn paystats<R: LoadRow>(rows: &[(u64, R)]) -> impl Iterator<Item = &Paystat> {
+    rows.iter().filter_map(|(_, row)| row.paystat())
 }
 
 /// The fields of a record, whose text is known to be UTF-8.

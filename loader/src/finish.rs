@@ -6,7 +6,7 @@ use paystats_core::{
     domain::Paystat,
     engines::Engines,
     load::{Load, LoadEntity, LoadEvent, LoadId, LoadState, Progress},
-    store::ChunkSum,
+    store::{ChunkSum, Touched},
 };
 use time::OffsetDateTime;
 use tracing::{error, info};
@@ -33,8 +33,8 @@ pub async fn if_done(loader: &Loader, id: LoadId) -> Result<(), WorkError> {
             }
             loader.reports.forget(id);
             loader.reports.say(id, &LoadEvent::RollingUp).await;
-            let postal_codes = store.rollups.touched_by(&load, sum.changes.postal_codes()).await?;
-            roll_up::roll_up(loader, &load, LoadState::RollingUp, &postal_codes, &mut progress).await?
+            let touched = store.rollups.touched_by(&load, &sum).await?;
+            roll_up::roll_up(loader, &load, LoadState::RollingUp, &touched, &mut progress).await?
         } else {
             let has_ended = store.loads.succeed(id, &progress).await?.is_some();
             postal_codes_changed(engines, &load).await?;
@@ -75,7 +75,8 @@ pub async fn taken_back(loader: &Loader, load: &Load, mut progress: Progress) ->
         // Rows that stay were counted as this load wrote them where what replaced them does not count yet.
         let mut postal_codes = store.touched_by_reverting::<Paystat>(load).await?;
         postal_codes |= store.load_chunks.sum(load.id).await?.changes.postal_codes();
-        roll_up::roll_up(loader, load, LoadState::Reverting, &postal_codes, &mut progress).await?
+        let touched = Touched { postal_codes, ..Touched::default() };
+        roll_up::roll_up(loader, load, LoadState::Reverting, &touched, &mut progress).await?
     } else {
         let has_ended = store.loads.end_reverting(load.id, &progress).await?.is_some();
         postal_codes_changed(engines, load).await?;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::future::try_join_all;
 use paystats_core::{
     load::{Load, LoadState, Progress},
-    store::{LoadSession, RollupEnd, RollupRun, StoreError},
+    store::{LoadSession, RollupEnd, RollupRun, Rollups, StageFrom, StoreError, Touched},
 };
 use roaring::RoaringBitmap;
 use time::OffsetDateTime;
@@ -13,8 +13,10 @@ use tracing::info;
 
 use crate::{Loader, error::WorkError};
 
-/// Postal codes that are added up in one transaction.
-const POSTAL_CODES: usize = 24;
+/// Postal codes whose rows are added up in one transaction.
+const FROM_ROWS: usize = 24;
+/// Postal codes that the load's sums are added to in one transaction.
+const FROM_SUMS: usize = 128;
 /// Pause before the right to roll up is asked for again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -25,7 +27,7 @@ pub async fn roll_up(
     loader: &Loader,
     load: &Load,
     from: LoadState,
-    postal_codes: &RoaringBitmap,
+    touched: &Touched,
     progress: &mut Progress,
 ) -> Result<bool, WorkError> {
     let store = &loader.engines.store;
@@ -42,7 +44,7 @@ pub async fn roll_up(
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        match add_up(loader, &run, load, from, postal_codes, progress, &mut sessions).await {
+        match add_up(loader, &run, load, from, touched, progress, &mut sessions).await {
             Ok(RollupEnd::Ended) => return Ok(true),
             // Whoever has the right now may work for this load.
             Ok(RollupEnd::Lost | RollupEnd::Incomplete) => rollups.release(&run).await?,
@@ -62,26 +64,21 @@ async fn add_up(
     run: &RollupRun,
     load: &Load,
     from: LoadState,
-    postal_codes: &RoaringBitmap,
+    touched: &Touched,
     progress: &mut Progress,
     sessions: &mut [LoadSession],
 ) -> Result<RollupEnd, StoreError> {
     let rollups = &loader.engines.store.rollups;
     let succeeding = (from == LoadState::RollingUp).then_some(load);
-    let mut missing: Vec<i32> = postal_codes.iter().map(u32::cast_signed).collect();
+    let mut missing = touched.postal_codes.clone();
+    if !touched.summed.is_empty() {
+        if !stage(rollups, run, StageFrom::Sums(load), &touched.summed, sessions).await? {
+            return Ok(RollupEnd::Lost);
+        }
+        missing = rollups.missing(run, &touched.postal_codes).await?;
+    }
     loop {
-        let groups = Mutex::new(missing.chunks(POSTAL_CODES));
-        let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let staged = sessions.iter_mut().map(async |session| {
-            while let Some(postal_codes) = next() {
-                rollups.stage(run, succeeding, postal_codes, session).await?;
-                if !rollups.hold(run).await? {
-                    return Ok(false);
-                }
-            }
-            Ok::<_, StoreError>(true)
-        });
-        if !try_join_all(staged).await?.into_iter().all(|held| held) {
+        if !stage(rollups, run, StageFrom::Rows(succeeding), &missing, sessions).await? {
             return Ok(RollupEnd::Lost);
         }
         if let Some(started_at) = succeeding.and_then(|load| load.started_at) {
@@ -89,10 +86,37 @@ async fn add_up(
             progress.rows_per_second = (seconds > 0.0).then(|| progress.counts.read() as f64 / seconds);
         }
         let Some(session) = sessions.first_mut() else { return Ok(RollupEnd::Lost) };
-        let end = rollups.end(run, Some((load, from, progress)), postal_codes, session).await?;
+        let end = rollups.end(run, Some((load, from, progress)), &touched.postal_codes, session).await?;
         if end != RollupEnd::Incomplete {
             return Ok(end);
         }
-        missing = rollups.missing(run, postal_codes).await?.iter().map(u32::cast_signed).collect();
+        missing = rollups.missing(run, &touched.postal_codes).await?;
     }
+}
+
+/// Adds postal codes up group by group, in all sessions at once. `false` if the run has lost its right.
+async fn stage(
+    rollups: &Rollups,
+    run: &RollupRun,
+    from: StageFrom<'_>,
+    postal_codes: &RoaringBitmap,
+    sessions: &mut [LoadSession],
+) -> Result<bool, StoreError> {
+    let in_one = match from {
+        StageFrom::Rows(_) => FROM_ROWS,
+        StageFrom::Sums(_) => FROM_SUMS,
+    };
+    let ids: Vec<i32> = postal_codes.iter().map(u32::cast_signed).collect();
+    let groups = Mutex::new(ids.chunks(in_one));
+    let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let staged = sessions.iter_mut().map(async |session| {
+        while let Some(ids) = next() {
+            rollups.stage(run, from, ids, session).await?;
+            if !rollups.hold(run).await? {
+                return Ok(false);
+            }
+        }
+        Ok::<_, StoreError>(true)
+    });
+    Ok(try_join_all(staged).await?.into_iter().all(|held| held))
 }

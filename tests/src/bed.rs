@@ -281,11 +281,16 @@ pub async fn write_batch<R: LoadRow>(
     // Some tests write more than one batch of the same load.
     let chunk = LoadChunk { index: fastrand::u32(..), ..LoadChunk::start(0, 2, &[]) };
     store.load_chunks.insert(load, &chunk).await.unwrap();
+    let new_rows = store.new_rows().await.unwrap();
     let outcomes = Mutex::new(Vec::new());
     let settle = |of_rows: &[RowOutcome], changes: &TotalChanges| {
         *outcomes.lock().unwrap() = of_rows.to_vec();
-        let state = ChunkState { done: true, changes: changes.clone(), ..chunk.state.clone() };
-        Ok(Settled { rejections: rejections.to_vec(), state })
+        let all_new = of_rows.iter().all(|outcome| *outcome == RowOutcome::Inserted);
+        let sums =
+            if all_new { new_rows.add_up(rows.iter().filter_map(|(_, row)| row.paystat()))? } else { Vec::new() };
+        let summed_to = all_new.then_some(chunk.end);
+        let state = ChunkState { done: true, changes: changes.clone(), summed_to, ..chunk.state.clone() };
+        Ok(Settled { rejections: rejections.to_vec(), sums, state })
     };
     let batch = LoadBatch { load, chunk: &chunk, from_byte: 0, rows, likely_new, claims_unchanged: false };
     let mut session = store.start_session().await.unwrap();

@@ -80,11 +80,16 @@ impl Program {
         self.child.kill().await.unwrap();
     }
 
-    /// SIGTERM; returns when it has ended, which has to be cleanly.
-    pub(crate) async fn stop(mut self) {
+    /// SIGTERM; returns when it has ended, which has to be cleanly, with what it logged and nobody waited for.
+    pub(crate) async fn stop(mut self) -> Vec<String> {
         self.signal(Signal::SIGTERM);
         let status = timeout(PATIENCE, self.child.wait()).await.expect("the program stops").unwrap();
         assert!(status.success(), "the program ended with {status}");
+        let mut lines = Vec::new();
+        while let Some(line) = self.lines.recv().await {
+            lines.push(line);
+        }
+        lines
     }
 
     /// Sends a signal. A child's number belongs to nobody else before it was waited for.

@@ -116,9 +116,9 @@ impl ServerProcess {
         server
     }
 
-    /// SIGTERM; returns when it has ended, which has to be cleanly.
-    pub async fn stop(self) {
-        self.program.stop().await;
+    /// SIGTERM; returns when it has ended, which has to be cleanly, with its log.
+    pub async fn stop(self) -> Vec<String> {
+        self.program.stop().await
     }
 
     /// SIGKILL: it gets no chance to finish anything.

@@ -40,6 +40,11 @@ impl Cells {
         Ok(())
     }
 
+    /// Adds the paystats of other cells.
+    pub fn add_all(&mut self, other: &Self) -> Result<(), CellsError> {
+        other.iter().try_for_each(|(month, age, gender, total)| self.add(month, age, gender, total))
+    }
+
     /// Where the cells of a month start, once there is room for them.
     fn make_room(&mut self, month: u16) -> usize {
         if self.units.is_empty() {
@@ -62,6 +67,12 @@ impl Cells {
     /// The place of an age group and gender among the cells of a month.
     pub fn place(age: AgeGroup, gender: Gender) -> usize {
         age as usize * Gender::ALL.len() + gender as usize
+    }
+
+    /// The age group and gender at a place.
+    pub fn people(place: usize) -> Option<(AgeGroup, Gender)> {
+        let genders = Gender::ALL.len();
+        Some((*AgeGroup::ALL.get(place / genders)?, Gender::ALL[place % genders]))
     }
 
     /// Whether there is no cell.

@@ -7,19 +7,20 @@ use mongodb::{
 };
 
 use super::{
-    StoreError, audit, counters, load_batches::LoadedDocument, load_chunks, loads, paystats, paystats::PaystatDocument,
-    postal_codes, postal_codes::PostalCodeDocument, rejections, rollups, schema,
+    StoreError, audit, counters, load_batches::LoadedDocument, load_chunks, load_sums, loads, paystats,
+    paystats::PaystatDocument, postal_codes, postal_codes::PostalCodeDocument, rejections, rollups, schema,
 };
 
 /// What cannot be made from anything else, in the order in which it is restored. Loads come last: a server that runs meanwhile publishes those
 /// that are not published, and then all that belongs to them has to be there.
-pub const KEPT: [&str; 9] = [
+pub const KEPT: [&str; 10] = [
     counters::COLLECTION,
     postal_codes::COLLECTION,
     paystats::COLLECTION,
     PaystatDocument::UNDO_COLLECTION,
     PostalCodeDocument::UNDO_COLLECTION,
     load_chunks::COLLECTION,
+    load_sums::COLLECTION,
     rejections::COLLECTION,
     audit::COLLECTION,
     loads::COLLECTION,

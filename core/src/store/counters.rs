@@ -4,7 +4,7 @@ use mongodb::{
     ClientSession, Collection, Database,
     bson::{Document, doc},
     change_stream::{ChangeStream, event::ChangeStreamEvent},
-    options::ReturnDocument,
+    options::{ReadConcern, ReturnDocument},
 };
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,12 @@ impl Counters {
         pipeline: impl IntoIterator<Item = Document>,
     ) -> Result<ChangeStream<ChangeStreamEvent<Document>>, StoreError> {
         Ok(self.counters.clone_with_type::<Document>().watch().pipeline(pipeline).await?)
+    }
+
+    /// The same of what no primary that dies can take back.
+    pub(super) async fn last_acknowledged(&self, name: &str) -> Result<i64, StoreError> {
+        let last = self.counters.find_one(doc! { "_id": name }).read_concern(ReadConcern::majority());
+        Ok(last.await?.map_or(0, |counter| counter.value))
     }
 
     /// The last number given; 0 before the first.

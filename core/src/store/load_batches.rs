@@ -21,12 +21,12 @@ use mongodb::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    BATCH_SIZE, ChunkState, LoadChunk, LoadSession, Provenance, Store, StoreError,
+    BATCH_SIZE, ChunkState, LoadChunk, LoadSession, LoadSum, Provenance, Store, StoreError,
     error::DUPLICATE_KEY,
     undo_log::{Replaced, UndoLog},
 };
 use crate::{
-    domain::{Amount, Month, PostalCodeId},
+    domain::{Amount, Month, Paystat, PostalCodeId},
     load::{Load, Rejection, TotalChanges},
 };
 
@@ -37,6 +37,9 @@ pub trait LoadRow: Send + Sync {
 
     /// The document of the row, written by a load.
     fn document(&self, written: Provenance) -> Result<Self::Document, StoreError>;
+
+    /// The row as what totals count; `None` for what no total counts.
+    fn paystat(&self) -> Option<&Paystat>;
 }
 
 /// A document that loads write.
@@ -98,6 +101,8 @@ pub enum RowOutcome {
 pub struct Settled {
     /// Refused rows to keep.
     pub rejections: Vec<Rejection>,
+    /// What the chunk's new rows add up to, where the batch completes that.
+    pub sums: Vec<LoadSum>,
     /// How far the chunk is with this batch.
     pub state: ChunkState,
 }
@@ -246,6 +251,7 @@ where
         let settled = (self.settle)(&outcomes, &changes).map_err(failed)?;
         let BatchPlace { load, chunk, from_byte } = self.batch;
         self.store.rejections.insert(load.id, &settled.rejections, session).await?;
+        self.store.load_sums.insert(load.number, &settled.sums, session).await?;
         // Last, so that workers that take a chunk, and those who revoke it, wait as shortly as can be.
         if !self.store.load_chunks.advance(load.id, chunk, from_byte, &settled.state, session).await? {
             return Err(Error::custom(Stop::Moved));

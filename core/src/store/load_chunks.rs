@@ -67,6 +67,8 @@ pub struct ChunkState {
     pub rejections_kept: u64,
     /// What its rows change in the total.
     pub changes: TotalChanges,
+    /// The byte before which all its rows were new and their sums are kept; `None` where that was not so.
+    pub summed_to: Option<u64>,
 }
 
 /// What all chunks of a load come to.
@@ -78,6 +80,8 @@ pub struct ChunkSum {
     pub chunks_done: u32,
     /// What all rows change in the total.
     pub changes: TotalChanges,
+    /// The postal codes of chunks whose sums are not kept.
+    pub not_summed: RoaringBitmap,
 }
 
 /// Refused rows of a load.
@@ -144,17 +148,22 @@ struct StateDocument {
     changes: Vec<ChangeDocument>,
     /// Numbers of the postal codes whose totals change.
     postal_codes: Binary,
+    #[serde(default)]
+    summed_to: Option<i64>,
 }
 
 /// What all chunks are summed from.
 #[derive(Debug, Deserialize)]
 struct SumDocument {
     start: i64,
+    end: i64,
     next_byte: i64,
     done: bool,
     counts: Counts,
     changes: Vec<ChangeDocument>,
     postal_codes: Binary,
+    #[serde(default)]
+    summed_to: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -186,7 +195,7 @@ impl LoadChunk {
             columns: columns.to_vec(),
             duplicate_lines: RoaringTreemap::new(),
             only_lines: None,
-            state: ChunkState { next_byte: byte, next_line: line, ..ChunkState::default() },
+            state: ChunkState { next_byte: byte, next_line: line, summed_to: Some(byte), ..ChunkState::default() },
             postal_codes_removed: 0,
         }
     }
@@ -345,7 +354,9 @@ impl LoadChunks {
 
     /// What all chunks of a load come to.
     pub async fn sum(&self, load: LoadId) -> Result<ChunkSum, StoreError> {
-        let fields = doc! { "start": 1, "next_byte": 1, "done": 1, "counts": 1, "changes": 1, "postal_codes": 1 };
+        let fields = doc! {
+            "start": 1, "end": 1, "next_byte": 1, "done": 1, "counts": 1, "changes": 1, "postal_codes": 1, "summed_to": 1,
+        };
         let mut chunks = self
             .chunks
             .clone_with_type::<SumDocument>()
@@ -357,7 +368,11 @@ impl LoadChunks {
             sum.progress.counts += chunk.counts;
             sum.progress.bytes_read += (chunk.next_byte - chunk.start) as u64;
             sum.chunks_done += u32::from(chunk.done);
-            sum.changes.merge(&changes_from(&chunk.changes, &chunk.postal_codes)?).map_err(|error| corrupt(&error))?;
+            let changes = changes_from(&chunk.changes, &chunk.postal_codes)?;
+            sum.changes.merge(&changes).map_err(|error| corrupt(&error))?;
+            if chunk.summed_to != Some(chunk.end) {
+                sum.not_summed |= changes.postal_codes();
+            }
         }
         Ok(sum)
     }
@@ -499,6 +514,7 @@ impl StateDocument {
             rejections_kept: state.rejections_kept as i64,
             changes: changes_to(&state.changes),
             postal_codes: ids_to_binary(state.changes.postal_codes())?,
+            summed_to: state.summed_to.map(|byte| byte as i64),
         })
     }
 }
@@ -526,6 +542,7 @@ impl TryFrom<ChunkDocument> for LoadChunk {
                 rejected_lines: lines_from_binary(&state.rejected_lines)?,
                 rejections_kept: state.rejections_kept as u64,
                 changes: changes_from(&state.changes, &state.postal_codes)?,
+                summed_to: state.summed_to.map(|byte| byte as u64),
             },
         })
     }

@@ -505,6 +505,18 @@ impl Loads {
         Ok(states.into_iter().filter(is_gone).map(|(load, _)| load).collect())
     }
 
+    /// Whether a load that has succeeded is being taken back, inside a transaction.
+    pub(super) async fn any_being_undone(&self, session: &mut ClientSession) -> Result<bool, mongodb::error::Error> {
+        let undone = doc! { "state": LoadState::Reverting.name(), "ends_as": LoadState::Undone.name() };
+        Ok(!self.find_states(undone, session).await?.is_empty())
+    }
+
+    /// Which of these loads have ended.
+    pub(super) async fn ended(&self, numbers: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let loads = self.by_numbers(numbers).await?;
+        Ok(loads.iter().filter(|load| load.state.is_final()).map(|load| load.number).collect())
+    }
+
     /// The states of the loads with these numbers, inside a transaction.
     pub(super) async fn states(
         &self,

@@ -14,6 +14,7 @@ mod decimal;
 mod error;
 mod load_batches;
 mod load_chunks;
+mod load_sums;
 mod loads;
 mod packed_cells;
 mod page;
@@ -45,20 +46,22 @@ pub use collections::{KEPT, MADE_ANEW};
 pub use error::StoreError;
 pub use load_batches::{BatchOutcome, LoadBatch, LoadRow, RowOutcome, Settled};
 pub use load_chunks::{ChunkState, ChunkSum, Claim, KeptRejections, LoadChunk, LoadChunks, Rejected};
+pub use load_sums::{LoadSum, NewRows};
 pub use loads::{LoadFilter, Loads, NewLoad};
 pub use page::{Direction, Key, KeyPart, Page, PageRequest};
 pub use paystats::{PaystatChange, PaystatOrderField, Paystats, StoredPaystat};
 pub use postal_codes::{DeletedPostalCode, PostalCodeChange, PostalCodeFilter, PostalCodes, StoredPostalCode};
 pub use provenance::Provenance;
 pub use rejections::{REJECTIONS_KEPT, Rejections};
-pub use rollups::{RollupEnd, RollupRun, Rollups, Verified};
+pub use rollups::{RollupEnd, RollupRun, Rollups, StageFrom, Touched, Verified};
 pub use schema::{SCHEMA_VERSION, SchemaError};
 pub use session::LoadSession;
 pub use totals::{GroupTotal, Totals};
 pub use undo_log::{KeptReason, KeptRow};
 
 use self::{
-    counters::Counters, paystats::PaystatDocument, postal_codes::PostalCodeDocument, schema::Schema, undo_log::UndoLog,
+    counters::Counters, load_sums::LoadSums, paystats::PaystatDocument, postal_codes::PostalCodeDocument,
+    schema::Schema, undo_log::UndoLog,
 };
 use crate::{config::StoreConfig, telemetry::traces};
 
@@ -72,6 +75,7 @@ pub struct Store {
     database: Database,
     schema: Schema,
     counters: Counters,
+    load_sums: LoadSums,
     /// Postal codes and their areas.
     pub postal_codes: PostalCodes,
     /// Paystats, row by row.
@@ -125,12 +129,13 @@ impl Store {
             paystats: Paystats::new(&database, rollups.clone()),
             totals: Totals::new(&database),
             rollups,
-            loads,
+            loads: loads.clone(),
             load_chunks: LoadChunks::new(&database),
             rejections: Rejections::new(&database),
             audit: Audit::new(&database),
             schema: Schema::new(&database),
             counters: Counters::new(&database),
+            load_sums: LoadSums::new(&database, loads.clone()),
             database,
         })
     }
@@ -148,6 +153,7 @@ impl Store {
         self.rollups.create_indexes().await?;
         self.loads.create_indexes().await?;
         self.load_chunks.create_indexes().await?;
+        self.load_sums.create_indexes().await?;
         UndoLog::<PaystatDocument>::new(&self.database).create_indexes().await?;
         UndoLog::<PostalCodeDocument>::new(&self.database).create_indexes().await?;
         self.rejections.create_indexes().await

@@ -15,12 +15,7 @@ struct Packed {
 }
 
 pub(super) fn pack(cells: &Cells) -> Result<Binary, StoreError> {
-    let mut scale = 0;
-    for &units in cells.units() {
-        while units % unit_of(scale) != 0 {
-            scale += 1;
-        }
-    }
+    let scale = scale_of(cells.units().iter().copied());
     let unit = unit_of(scale);
     let packed = Packed {
         first: cells.first_month().map_or(0, Month::index),
@@ -44,9 +39,21 @@ pub(super) fn unpack(binary: &Binary) -> Result<Cells, StoreError> {
     Cells::from_parts(first, units.ok_or_else(unreadable)?, counts).map_err(|error| corrupt(&error))
 }
 
+/// How many decimals sums have, in units of 10^-16.
+pub(super) fn scale_of(sums: impl Iterator<Item = i128>) -> u8 {
+    let (mut scale, mut unit) = (0, unit_of(0));
+    for units in sums {
+        while units % unit != 0 {
+            scale += 1;
+            unit = unit_of(scale);
+        }
+    }
+    scale
+}
+
 /// Units of 10^-16 in one of 10^-scale.
-fn unit_of(scale: u8) -> i128 {
-    10_i128.pow(Amount::DECIMALS - u32::from(scale))
+pub(super) fn unit_of(scale: u8) -> i128 {
+    10_i128.pow(Amount::DECIMALS.saturating_sub(scale.into()))
 }
 
 fn corrupt(error: &dyn std::error::Error) -> StoreError {

@@ -368,6 +368,10 @@ impl LoadRow for Paystat {
     fn document(&self, written: Provenance) -> Result<PaystatDocument, StoreError> {
         Ok(PaystatDocument::new(self, written))
     }
+
+    fn paystat(&self) -> Option<&Paystat> {
+        Some(self)
+    }
 }
 
 impl LoadedDocument for PaystatDocument {

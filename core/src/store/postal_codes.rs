@@ -17,7 +17,7 @@ use super::{
     load_chunks::LoadChunks,
     page::find_page,
 };
-use crate::domain::{Amount, Area, Geometry, Month, Near, PostalCode, PostalCodeCode, PostalCodeId};
+use crate::domain::{Amount, Area, Geometry, Month, Near, Paystat, PostalCode, PostalCodeCode, PostalCodeId};
 
 /// The collection of postal codes.
 #[derive(Clone, Debug)]
@@ -398,6 +398,10 @@ impl LoadRow for PostalCode {
 
     fn document(&self, written: Provenance) -> Result<PostalCodeDocument, StoreError> {
         document(self, written)
+    }
+
+    fn paystat(&self) -> Option<&Paystat> {
+        None
     }
 }
 

@@ -6,6 +6,9 @@
 //! transaction. The end of a load adds up all that it touched step by step, and then gives all of it one version, in the transaction that
 //! lets the load succeed: totals change once, when a load does, never half.
 //!
+//! Where a load brought nothing but new rows to a postal code, and nobody else changed what counts there since, its sums (see `load_sums`)
+//! are added to the roll-up that counts, and no row is read.
+//!
 //! Adding up never counts half of another load either (see `counted`). Two transactions that add up the same postal code meet in
 //! `rollup_heads`, so that the later one sees what the earlier one did. One load is rolled up at a time: it holds the document of
 //! `rollup_lock`. An edit in between takes away what the load has added up of its postal code already, and says so there.
@@ -27,10 +30,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    BATCH_SIZE, LoadSession, Loads, StoreError,
+    BATCH_SIZE, ChunkSum, LoadSession, Loads, StoreError,
     counted::Counted,
     counters::Counters,
     load_batches::failed,
+    load_sums::{Added, LoadSums},
     packed_cells::{pack, unpack},
     paystats::postal_code_of,
     session::end_sessions,
@@ -50,12 +54,31 @@ pub struct Rollups {
     counted: Counted,
     counters: Counters,
     loads: Loads,
+    sums: LoadSums,
+}
+
+/// The postal codes whose totals change when a load ends.
+#[derive(Clone, Debug, Default)]
+pub struct Touched {
+    /// All of them.
+    pub postal_codes: RoaringBitmap,
+    /// Those that the load brought nothing but new rows to, whose sums are kept.
+    pub summed: RoaringBitmap,
 }
 
 /// The right to roll a load up; others wait meanwhile. It ends by itself where its holder has not been heard of for a while.
 #[derive(Clone, Debug)]
 pub struct RollupRun {
     id: String,
+}
+
+/// What postal codes are added up from.
+#[derive(Clone, Copy, Debug)]
+pub enum StageFrom<'a> {
+    /// Their rows, as they will count once this load has succeeded.
+    Rows(Option<&'a Load>),
+    /// What counts, and the sums of what this load brought. Postal codes for which that might be wrong are left out, and missing afterwards.
+    Sums(&'a Load),
 }
 
 /// How the end of a roll-up went.
@@ -131,6 +154,7 @@ impl Rollups {
             paystats: database.collection(super::paystats::COLLECTION),
             counted: Counted::new(database, loads.clone()),
             counters: Counters::new(database),
+            sums: LoadSums::new(database, loads.clone()),
             loads,
         }
     }
@@ -206,16 +230,17 @@ impl Rollups {
         self.counted.postal_codes_of(ids, session).await
     }
 
-    /// The postal codes whose totals change when a load begins to count. `written` are those that its rows were, or are, counted in.
-    pub async fn touched_by(&self, load: &Load, written: &RoaringBitmap) -> Result<RoaringBitmap, StoreError> {
+    /// The postal codes whose totals change when a load begins to count whose chunks come to `sum`.
+    pub async fn touched_by(&self, load: &Load, sum: &ChunkSum) -> Result<Touched, StoreError> {
         let mut session = self.rollups.client().start_session().await?;
         let ids = self.counted.entangled(load).await?;
-        let mut touched = written.clone();
+        let mut entangled = RoaringBitmap::new();
         for ids in ids.chunks(ROWS_AT_ONCE) {
             let postal_codes = self.counted.postal_codes_of(ids.to_vec(), &mut session).await?;
-            touched.extend(postal_codes.into_iter().map(i32::cast_unsigned));
+            entangled.extend(postal_codes.into_iter().map(i32::cast_unsigned));
         }
-        Ok(touched)
+        let written = sum.changes.postal_codes();
+        Ok(Touched { postal_codes: written | &entangled, summed: written - &sum.not_summed - entangled })
     }
 
     /// Notes that postal codes changed, which answers are made from too.
@@ -263,16 +288,15 @@ impl Rollups {
         Ok(())
     }
 
-    /// Adds some postal codes up for a run, as they will be once `succeeding` has succeeded.
+    /// Adds some postal codes up for a run, in order.
     pub async fn stage(
         &self,
         run: &RollupRun,
-        succeeding: Option<&Load>,
+        from: StageFrom<'_>,
         postal_codes: &[i32],
         session: &mut LoadSession,
     ) -> Result<(), StoreError> {
-        let as_if = succeeding.map(|load| load.number);
-        let stage = Stage { rollups: self, run: &run.id, as_if, postal_codes };
+        let stage = Stage { rollups: self, run: &run.id, from, postal_codes };
         session.0.start_transaction().and_run(&stage, |session, stage| stage.run(session)).await?;
         Ok(())
     }
@@ -314,6 +338,7 @@ impl Rollups {
         match ended {
             Ok(version) => {
                 self.sweep(postal_codes, version).await?;
+                self.sums.sweep().await?;
                 Ok(RollupEnd::Ended)
             }
             Err(error) => match error.get_custom::<RollupEnd>() {
@@ -388,7 +413,7 @@ impl Rollups {
             };
             let ids: Vec<i32> = postal_codes.iter().map(u32::cast_signed).collect();
             for ids in ids.chunks(POSTAL_CODES_A_CHECK) {
-                self.stage(&run, None, ids, session).await?;
+                self.stage(&run, StageFrom::Rows(None), ids, session).await?;
                 self.hold(&run).await?;
             }
             if self.end(&run, None, postal_codes, session).await? == RollupEnd::Ended {
@@ -405,6 +430,12 @@ impl Rollups {
         as_if: Option<i64>,
         session: &mut ClientSession,
     ) -> Result<HashMap<i32, Cells>, Error> {
+        self.touch(postal_codes, session).await?;
+        self.counted.cells(postal_codes, as_if, session).await
+    }
+
+    /// Makes postal codes this transaction's: no other one that adds them up can succeed beside it.
+    async fn touch(&self, postal_codes: &[i32], session: &mut ClientSession) -> Result<(), Error> {
         let touch = |id: &i32| doc! { "q": { "_id": id }, "u": { "$inc": { "changes": 1_i64 } }, "upsert": true };
         let touches: Vec<Document> = postal_codes.iter().map(touch).collect();
         let database = self.heads.client().database(&self.heads.namespace().db);
@@ -413,7 +444,23 @@ impl Rollups {
         if let Ok(errors) = reply.get_array("writeErrors") {
             return Err(failed(StoreError::Corrupt { collection: COLLECTION, reason: format!("{errors:?}") }));
         }
-        self.counted.cells(postal_codes, as_if, session).await
+        Ok(())
+    }
+
+    /// What counts of some postal codes, with its version, inside a transaction.
+    async fn counting(
+        &self,
+        postal_codes: &[i32],
+        session: &mut ClientSession,
+    ) -> Result<HashMap<i32, (i64, Binary)>, Error> {
+        let here = doc! { "postal_code_id": { "$in": postal_codes.to_vec() }, "version": { "$gt": 0 } };
+        let found = self.rollups.find(here).sort(doc! { "version": 1 }).batch_size(BATCH_SIZE);
+        let mut found = found.session(&mut *session).await?;
+        let mut counting = HashMap::new();
+        while let Some(document) = found.next(&mut *session).await.transpose()? {
+            counting.insert(document.postal_code_id, (document.version.unwrap_or_default(), document.cells));
+        }
+        Ok(counting)
     }
 
     async fn insert(
@@ -434,6 +481,9 @@ impl Rollups {
         };
         let documents: Vec<RollupDocument> =
             cells.into_iter().map(document).collect::<Result<_, _>>().map_err(failed)?;
+        if documents.is_empty() {
+            return Ok(());
+        }
         self.rollups.insert_many(documents).session(session).await?;
         Ok(())
     }
@@ -443,17 +493,45 @@ impl Rollups {
 struct Stage<'a> {
     rollups: &'a Rollups,
     run: &'a str,
-    as_if: Option<i64>,
+    from: StageFrom<'a>,
     postal_codes: &'a [i32],
 }
 
 impl Stage<'_> {
     fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<(), Error>> {
-        async move {
-            let cells = self.rollups.add_up(self.postal_codes, self.as_if, session).await?;
-            self.rollups.insert(self.run, None, cells, session).await
+        self.stage(session).boxed()
+    }
+
+    async fn stage(&self, session: &mut ClientSession) -> Result<(), Error> {
+        let cells = match self.from {
+            StageFrom::Rows(load) => {
+                self.rollups.add_up(self.postal_codes, load.map(|load| load.number), session).await?
+            }
+            StageFrom::Sums(load) => self.with_sums(load, session).await?,
+        };
+        self.rollups.insert(self.run, None, cells, session).await
+    }
+
+    async fn with_sums(&self, load: &Load, session: &mut ClientSession) -> Result<HashMap<i32, Cells>, Error> {
+        let Self { rollups, postal_codes, .. } = *self;
+        rollups.touch(postal_codes, session).await?;
+        // A row of a load that is being undone counts here until the end of that, and a new one may be in its place already.
+        if rollups.loads.any_being_undone(session).await? {
+            return Ok(HashMap::new());
         }
-        .boxed()
+        let counting = rollups.counting(postal_codes, session).await?;
+        let mut cells = HashMap::new();
+        for (id, Added { cells: mut sum, since }) in rollups.sums.added(load.number, postal_codes, session).await? {
+            if let Some((version, before)) = counting.get(&id) {
+                // An edit or another load changed what counts here, and may have done so to the new rows.
+                if *version > since {
+                    continue;
+                }
+                sum.add_all(&unpack(before).map_err(failed)?).map_err(|error| failed(corrupt(&error)))?;
+            }
+            cells.insert(id, sum);
+        }
+        Ok(cells)
     }
 }
 
@@ -503,15 +581,10 @@ impl Check<'_> {
 
     async fn check(&self, session: &mut ClientSession) -> Result<RoaringBitmap, Error> {
         let truth = self.rollups.add_up(self.postal_codes, None, session).await?;
-        let here = doc! { "postal_code_id": { "$in": self.postal_codes.to_vec() }, "version": { "$gt": 0 } };
-        let mut found = self.rollups.rollups.find(here).sort(doc! { "version": 1 }).session(&mut *session).await?;
-        let mut known: HashMap<i32, Binary> = HashMap::new();
-        while let Some(document) = found.next(&mut *session).await.transpose()? {
-            known.insert(document.postal_code_id, document.cells);
-        }
+        let known = self.rollups.counting(self.postal_codes, session).await?;
         let mut wrong = RoaringBitmap::new();
         for (id, cells) in truth {
-            let told = known.get(&id).map(|binary| unpack(binary).unwrap_or_default()).unwrap_or_default();
+            let told = known.get(&id).map(|(_, cells)| unpack(cells).unwrap_or_default()).unwrap_or_default();
             if !told.iter().eq(cells.iter()) {
                 wrong.insert(id.cast_unsigned());
             }
@@ -523,4 +596,8 @@ impl Check<'_> {
 /// What a step of an update sets that gives the right to a run for a while.
 fn hold(run: &str, lease: Duration) -> Document {
     doc! { "run": run, "until": { "$add": ["$$NOW", lease.as_millis() as i64] } }
+}
+
+fn corrupt(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() }
 }

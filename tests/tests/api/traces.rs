@@ -103,3 +103,22 @@ async fn what_a_mutation_sets_off_is_one_trace_down_to_the_database() {
     let known = ["db.collection.name", "db.namespace", "db.operation.name", "db.system.name"];
     assert!(told.is_subset(&known.into()), "nothing of what is in a command: {told:?}");
 }
+
+/// The span of the request in a trace ends with its answer, long before.
+#[tokio::test(flavor = "multi_thread")]
+async fn log_lines_of_a_subscription_name_its_request_also_where_traces_are_kept() {
+    let bed = TestBed::new().await;
+    let log = ("PAYSTATS_LOG", "warn,paystats_server::serve=info,paystats_server::http::websocket=debug".to_owned());
+    let traces = ("OTEL_EXPORTER_OTLP_ENDPOINT", Collector::default().start().await);
+    for settings in [vec![log.clone()], vec![log, traces]] {
+        let server = ServerProcess::start_with(bed.config(), &settings).await;
+        let mut watching = server.subscribe("subscription { totalChanged(now: true) { count } }", json!({})).await;
+        watching.next().await;
+        let lines = server.stop().await;
+        let closing = lines.iter().find(|line| line.contains("closing a WebSocket"));
+        let closing = closing.unwrap_or_else(|| panic!("its end is told: {lines:?}"));
+        let (_, id) = closing.split_once("request.id=\"").unwrap_or_else(|| panic!("{closing}"));
+        let id: String = id.chars().take_while(char::is_ascii_hexdigit).collect();
+        assert_eq!(id.len(), 32, "{closing}");
+    }
+}

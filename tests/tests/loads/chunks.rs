@@ -1,9 +1,11 @@
 //! One source, many workers: however it is cut and whoever loads the pieces, the store ends the same, and listeners see counts that grow.
 
+use futures_util::TryStreamExt;
+use mongodb::bson::{Document, doc};
 use paystats_core::{
     domain::Paystat,
     load::{Counts, Load, LoadEntity, LoadEvent, LoadState, Numbered, Progress, ProgressFold, Rejection},
-    store::StoredPaystat,
+    store::{StoredPaystat, Versions},
 };
 use paystats_loader::LoaderConfig;
 use paystats_tests::{
@@ -181,4 +183,38 @@ async fn loads_that_run_at_the_same_time_do_not_disturb_each_other() {
         left => Err(left),
     })
     .await;
+}
+
+/// How far the sums of each chunk reach, as a share of the chunk: `None` where its rows have to be read again.
+async fn summed(bed: &TestBed, load: &Load) -> Vec<Option<bool>> {
+    let chunks = bed.database().await.collection::<Document>("load_chunks");
+    let chunks = chunks.find(doc! { "load": load.id.to_string() }).await.unwrap();
+    let chunks: Vec<Document> = chunks.try_collect().await.unwrap();
+    chunks.iter().map(|chunk| Some(chunk.get_i64("summed_to").ok()? == chunk.get_i64("end").unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chunks_of_new_rows_are_added_up_as_they_are_written() {
+    let bed = TestBed::new().await;
+    let ids = bed.insert_postal_codes(4).await;
+    let mut rows = random_paystats(&mut fastrand::Rng::with_seed(5), 1_000, &ids);
+    let source = |rows: &[Paystat]| paystats(rows.iter().map(paystat_row).chain(["refused".to_owned()]));
+    let _loader = bed.start_loader(LoaderConfig { concurrency: 3, chunk_bytes: 5_000, chunks_in_flight: 16 });
+    let is_right = async || {
+        assert_eq!(bed.store().rollups.verify(false, |_| ()).await.unwrap().wrong, []);
+        let cells = bed.store().changes.since(Versions::default()).await.unwrap().cells;
+        let rows: i64 = cells.values().flat_map(|cells| cells.counts()).map(|&count| i64::from(count)).sum();
+        assert_eq!(rows, bed.total().await.count);
+    };
+
+    let load = bed.load(LoadEntity::Paystats, source(&rows[..600])).await;
+    let of_new = summed(&bed, &load).await;
+    assert!(of_new.len() > 3 && of_new.iter().all(|reach| *reach == Some(true)), "{of_new:?}");
+    is_right().await;
+
+    rows[..10].iter_mut().for_each(|row| row.amount = paystat(1).amount);
+    let load = bed.load(LoadEntity::Paystats, source(&rows)).await;
+    let of_both = summed(&bed, &load).await;
+    assert_eq!((of_both.first(), of_both.last()), (Some(&None), Some(&Some(true))), "{of_both:?}");
+    is_right().await;
 }

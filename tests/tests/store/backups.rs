@@ -154,6 +154,9 @@ async fn a_restored_database_holds_what_there_was_and_loads_can_still_be_undone(
         .data();
     loader.stop().await;
     server.stop().await;
+    // As a load has it that is under way.
+    let under_way = doc! { "load": 99_i64, "first_postal_code_id": 1, "last_postal_code_id": 1, "since": 0_i64 };
+    bed.database().await.collection("load_sums").insert_one(under_way).await.unwrap();
 
     let names: BTreeSet<String> = bed.database().await.list_collection_names().await.unwrap().into_iter().collect();
     let listed: BTreeSet<String> = KEPT.iter().chain(&MADE_ANEW).map(|name| (*name).to_owned()).collect();
@@ -279,7 +282,8 @@ async fn a_backup_that_is_not_whole_is_refused_and_changes_nothing() {
     assert_eq!(other.paystats().await, bed.paystats().await);
     let before = everything(&other).await;
     let refused = other.store().restore(&mut file_of(&whole), |_| ()).await.unwrap_err();
-    let holds = "it holds load_chunks, paystats, postal_codes, rollup_heads, rollups, undo_paystats, undo_postal_codes";
+    let holds = "it holds load_chunks, load_sums, paystats, postal_codes, rollup_heads, rollups, undo_paystats, \
+                 undo_postal_codes";
     assert!(refused.to_string().contains(holds), "{refused}");
     assert_eq!(everything(&other).await, before);
 }

@@ -7,10 +7,10 @@ use mongodb::bson::{Document, doc};
 use paystats_core::{
     domain::{Amount, Paystat, PaystatId, PostalCodeId},
     load::{Cut, Load, LoadEntity, LoadState, Progress, Reverted},
-    store::{PaystatChange, Provenance, RollupEnd, Versions},
+    store::{PaystatChange, Provenance, RollupEnd, StageFrom, Touched, Versions},
 };
 use paystats_tests::{
-    TestBed,
+    TestBed, raw_database,
     sources::{amount, paystat},
     write_batch,
 };
@@ -84,6 +84,13 @@ async fn stored_cells(bed: &TestBed) -> BTreeMap<Cell, (Amount, i64)> {
     cells
 }
 
+async fn bed_with_places() -> TestBed {
+    let bed = TestBed::new().await;
+    bed.insert_postal_codes(POSTAL_CODES).await;
+    bed.put("empty.csv", "id\n");
+    bed
+}
+
 async fn open_load(bed: &TestBed) -> Load {
     let load = bed.accept_unpublished(LoadEntity::Paystats, "empty.csv").await;
     let loads = &bed.store().loads;
@@ -93,40 +100,53 @@ async fn open_load(bed: &TestBed) -> Load {
     load
 }
 
-/// Rolls up and ends a load; `between` happens after its totals were added up for the first time.
+/// Rolls up and ends a load; `between` happens after its totals were added up for the first time. The postal codes whose rows were read by then.
 async fn roll_up(
     bed: &TestBed,
     load: &Load,
-    postal_codes: &RoaringBitmap,
+    touched: &Touched,
     (from, to): (LoadState, LoadState),
     between: impl AsyncFnOnce(),
-) {
+) -> RoaringBitmap {
     let rollups = &bed.store().rollups;
     let mut session = bed.store().start_session().await.unwrap();
     let run = rollups.begin(std::slice::from_ref(&session)).await.unwrap().expect("nobody else rolls up");
     assert!(rollups.begin(&[]).await.unwrap().is_none(), "one load is rolled up at a time");
     let succeeding = (to == LoadState::Succeeded).then_some(load);
-    let mut missing = postal_codes.clone();
+    let mut missing = touched.postal_codes.clone();
+    if !touched.summed.is_empty() {
+        rollups.stage(&run, StageFrom::Sums(load), &ids(&touched.summed), &mut session).await.unwrap();
+        missing = rollups.missing(&run, &touched.postal_codes).await.unwrap();
+    }
+    let read = missing.clone();
     let mut between = Some(between);
     loop {
-        let ids: Vec<i32> = missing.iter().map(u32::cast_signed).collect();
-        if !ids.is_empty() {
-            rollups.stage(&run, succeeding, &ids, &mut session).await.unwrap();
+        if !missing.is_empty() {
+            rollups.stage(&run, StageFrom::Rows(succeeding), &ids(&missing), &mut session).await.unwrap();
         }
         if let Some(between) = between.take() {
             between().await;
         }
         let progress = Progress::default().in_state(to, Reverted::default());
-        match rollups.end(&run, Some((load, from, &progress)), postal_codes, &mut session).await.unwrap() {
-            RollupEnd::Ended => return,
-            RollupEnd::Incomplete => missing = rollups.missing(&run, postal_codes).await.unwrap(),
+        match rollups.end(&run, Some((load, from, &progress)), &touched.postal_codes, &mut session).await.unwrap() {
+            RollupEnd::Ended => return read,
+            RollupEnd::Incomplete => missing = rollups.missing(&run, &touched.postal_codes).await.unwrap(),
             RollupEnd::Lost => panic!("the run lost its right"),
         }
     }
 }
 
+fn ids(postal_codes: &RoaringBitmap) -> Vec<i32> {
+    postal_codes.iter().map(u32::cast_signed).collect()
+}
+
 async fn written_by(bed: &TestBed, load: &Load) -> RoaringBitmap {
     bed.store().load_chunks.sum(load.id).await.unwrap().changes.postal_codes().clone()
+}
+
+async fn touched_by(bed: &TestBed, load: &Load) -> Touched {
+    let sum = bed.store().load_chunks.sum(load.id).await.unwrap();
+    bed.store().rollups.touched_by(load, &sum).await.unwrap()
 }
 
 async fn take_back(bed: &TestBed, load: &Load, ends_as: LoadState) {
@@ -138,7 +158,8 @@ async fn take_back(bed: &TestBed, load: &Load, ends_as: LoadState) {
         store.undo_step::<Paystat>(&load, &step, &mut session).await.unwrap();
     }
     if ends_as == LoadState::Undone {
-        let touched = store.touched_by_reverting::<Paystat>(&load).await.unwrap() | written_by(bed, &load).await;
+        let postal_codes = store.touched_by_reverting::<Paystat>(&load).await.unwrap() | written_by(bed, &load).await;
+        let touched = Touched { postal_codes, ..Touched::default() };
         roll_up(bed, &load, &touched, (LoadState::Reverting, ends_as), async || {}).await;
     } else {
         let progress = Progress::default().in_state(ends_as, Reverted::default());
@@ -185,9 +206,7 @@ async fn edit(bed: &TestBed, model: &mut Model, random: &mut fastrand::Rng, seed
 }
 
 async fn story(seed: u64) {
-    let bed = TestBed::new().await;
-    bed.insert_postal_codes(POSTAL_CODES).await;
-    bed.put("empty.csv", "id\n");
+    let bed = bed_with_places().await;
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::default();
     let (mut open, mut succeeded) = (Vec::<(Load, Vec<i64>)>::new(), Vec::<Load>::new());
@@ -211,7 +230,7 @@ async fn story(seed: u64) {
                 assert!(bed.store().loads.start_rolling_up(load.id).await.unwrap());
                 let edits = random.u32(..3);
                 let states = (LoadState::RollingUp, LoadState::Succeeded);
-                let touched = bed.store().rollups.touched_by(&load, &written_by(&bed, &load).await).await.unwrap();
+                let touched = touched_by(&bed, &load).await;
                 roll_up(&bed, &load, &touched, states, async || {
                     for _ in 0..edits {
                         edit(&bed, &mut model, &mut random, step).await;
@@ -244,6 +263,122 @@ async fn story(seed: u64) {
 async fn what_is_added_up_is_what_counts_whatever_happens() {
     let seed = std::env::var("PAYSTATS_TORTURE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     join_all((seed..seed + 6).map(story)).await;
+}
+
+/// Rows of a load, each with its line: the id, its postal code and its amount.
+fn rows_of(rows: &[(i64, i32, &str)]) -> Vec<(u64, Paystat)> {
+    let row = |&(id, postal_code, units): &(i64, i32, &str)| {
+        let place = Paystat { postal_code_id: postal_code.try_into().unwrap(), amount: amount(units), ..paystat(id) };
+        (id as u64 + 2, place)
+    };
+    rows.iter().map(row).collect()
+}
+
+/// What counts, by postal code: the sum and how many paystats.
+async fn totals(bed: &TestBed) -> Vec<(i32, String, i64)> {
+    let mut totals = BTreeMap::<i32, (Amount, i64)>::new();
+    for ((postal_code, ..), (amount, count)) in stored_cells(bed).await {
+        let (sum, rows) = totals.entry(postal_code).or_default();
+        (*sum, *rows) = (sum.checked_add(amount).unwrap(), *rows + count);
+    }
+    totals.into_iter().map(|(postal_code, (sum, rows))| (postal_code, sum.to_string(), rows)).collect()
+}
+
+/// Ends a load. The postal codes whose rows were read for that.
+async fn succeed(bed: &TestBed, load: &Load, between: impl AsyncFnOnce()) -> Vec<i32> {
+    assert!(bed.store().loads.start_rolling_up(load.id).await.unwrap());
+    let touched = touched_by(bed, load).await;
+    ids(&roll_up(bed, load, &touched, (LoadState::RollingUp, LoadState::Succeeded), between).await)
+}
+
+async fn write(bed: &TestBed, load: &Load, rows: &[(i64, i32, &str)]) {
+    write_batch(bed.store(), load, &rows_of(rows), true, &[]).await;
+}
+
+/// With rows that are read again and again, the end of a load takes the longer the more is there.
+#[tokio::test]
+async fn new_rows_are_added_to_what_counts_and_no_row_is_read() {
+    let bed = bed_with_places().await;
+    let load = open_load(&bed).await;
+    write(&bed, &load, &[(1, 1, "1"), (2, 2, "2")]).await;
+    write(&bed, &load, &[(3, 1, "3.0000000000000001"), (4, 1, "-0.5")]).await;
+    assert!(succeed(&bed, &load, async || {}).await.is_empty());
+    let first = [(1, "3.5000000000000001".to_owned(), 3), (2, "2".to_owned(), 1)];
+    assert_eq!(totals(&bed).await, first);
+
+    let next = open_load(&bed).await;
+    write(&bed, &next, &[(5, 1, "10"), (6, 3, "7")]).await;
+    assert_eq!(totals(&bed).await, first, "nothing counts before the end");
+    assert!(succeed(&bed, &next, async || {}).await.is_empty());
+    let both = [(1, "13.5000000000000001".to_owned(), 4), (2, "2".to_owned(), 1), (3, "7".to_owned(), 1)];
+    assert_eq!(totals(&bed).await, both);
+    assert_eq!(bed.store().rollups.verify(false, |_| ()).await.unwrap().wrong, []);
+
+    take_back(&bed, &next, LoadState::Undone).await;
+    assert_eq!(totals(&bed).await, first);
+    let sums = raw_database(bed.config()).await.collection::<Document>("load_sums");
+    assert_eq!(sums.count_documents(doc! {}).await.unwrap(), 0, "nothing stays of loads that have ended");
+}
+
+#[tokio::test]
+async fn where_rows_were_replaced_or_edited_they_are_read() {
+    let bed = bed_with_places().await;
+    let load = open_load(&bed).await;
+    write(&bed, &load, &[(1, 1, "1"), (2, 2, "2"), (3, 3, "3")]).await;
+    assert!(succeed(&bed, &load, async || {}).await.is_empty());
+
+    let next = open_load(&bed).await;
+    write(&bed, &next, &[(4, 1, "10"), (5, 2, "20"), (6, 3, "30")]).await;
+    write_batch(bed.store(), &next, &rows_of(&[(1, 1, "100")]), false, &[]).await;
+    bed.store().paystats.delete(5.try_into().unwrap()).await.unwrap().unwrap();
+    let edit = async || {
+        bed.store().paystats.delete(6.try_into().unwrap()).await.unwrap().unwrap();
+    };
+    assert_eq!(succeed(&bed, &next, edit).await, [1, 2], "the row of 3 is deleted after that");
+    let all = [(1, "110".to_owned(), 2), (2, "2".to_owned(), 1), (3, "3".to_owned(), 1)];
+    assert_eq!(totals(&bed).await, all);
+}
+
+/// The row stands at 2 by a load that does not count, and counted at 3 so far.
+#[tokio::test]
+async fn a_place_that_a_row_leaves_unseen_is_read_though_all_else_there_is_new() {
+    let bed = bed_with_places().await;
+    let oldest = open_load(&bed).await;
+    write(&bed, &oldest, &[(1, 3, "1")]).await;
+    succeed(&bed, &oldest, async || {}).await;
+    let (older, newer) = (open_load(&bed).await, open_load(&bed).await);
+    write_batch(bed.store(), &newer, &rows_of(&[(1, 2, "100")]), false, &[]).await;
+    write_batch(bed.store(), &older, &rows_of(&[(1, 1, "10")]), false, &[]).await;
+    write(&bed, &older, &[(2, 3, "5")]).await;
+    assert_eq!(succeed(&bed, &older, async || {}).await, [1, 2, 3]);
+    assert_eq!(totals(&bed).await, [(1, "10".to_owned(), 1), (3, "5".to_owned(), 1)]);
+    assert_eq!(bed.store().rollups.verify(false, |_| ()).await.unwrap().wrong, []);
+}
+
+/// The row counts as the older load brought it until all of that is undone; what is there already is the newer load's.
+#[tokio::test]
+async fn a_row_that_is_new_again_while_a_load_is_undone_counts_once() {
+    let bed = bed_with_places().await;
+    let store = bed.store();
+    let load = open_load(&bed).await;
+    write(&bed, &load, &[(1, 1, "1"), (2, 1, "2")]).await;
+    succeed(&bed, &load, async || {}).await;
+    let load = store.loads.start_reverting(load.id, LoadState::Undone, None).await.unwrap().expect("it has succeeded");
+    store.load_chunks.revoke(load.id).await.unwrap();
+    let mut session = store.start_session().await.unwrap();
+    for step in store.undo_steps::<Paystat>(&load).await.unwrap() {
+        store.undo_step::<Paystat>(&load, &step, &mut session).await.unwrap();
+    }
+    assert_eq!(totals(&bed).await, [(1, "3".to_owned(), 2)]);
+
+    let next = open_load(&bed).await;
+    write(&bed, &next, &[(1, 1, "10")]).await;
+    assert_eq!(succeed(&bed, &next, async || {}).await, [1]);
+    assert_eq!(totals(&bed).await, [(1, "10".to_owned(), 1)]);
+    let postal_codes = store.touched_by_reverting::<Paystat>(&load).await.unwrap();
+    let touched = Touched { postal_codes, ..Touched::default() };
+    roll_up(&bed, &load, &touched, (LoadState::Reverting, LoadState::Undone), async || {}).await;
+    assert_eq!(totals(&bed).await, [(1, "10".to_owned(), 1)]);
 }
 
 #[tokio::test]
