@@ -12,10 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
     ClientSession, Collection,
-    bson::{
-        Bson, RawArrayBuf, RawDocumentBuf, deserialize_from_document, doc, raw::CString, rawdoc,
-        serialize_to_raw_document_buf,
-    },
+    bson::{Bson, RawDocumentBuf, deserialize_from_document, doc, serialize_to_raw_document_buf},
     error::Error,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -138,7 +135,7 @@ enum Stop {
     Failed(String),
 }
 
-/// Bytes of documents in one command, which may have 16 MiB; a document that is larger goes alone.
+/// Bytes of one command, whose documents may have 16 MiB; a document that is larger goes alone.
 const COMMAND_BYTES: usize = 8 << 20;
 
 /// The answer of a write command, as far as it tells which statements failed.
@@ -175,11 +172,10 @@ impl Store {
             store: self,
             collection: self.database.collection(R::Document::COLLECTION),
             undo: UndoLog::new(&self.database),
-            batch: BatchPlace { load: batch.load, chunk: batch.chunk, from_byte: batch.from_byte },
+            batch,
             refused: vec![None; rows.len()],
             rows,
             likely_new: batch.likely_new,
-            claims_unchanged: batch.claims_unchanged,
             tried: None,
             settle,
         };
@@ -211,22 +207,15 @@ impl Store {
     }
 }
 
-#[derive(Clone, Copy)]
-struct BatchPlace<'a> {
-    load: &'a Load,
-    chunk: &'a LoadChunk,
-    from_byte: u64,
-}
-
 /// One batch on its way into the store.
-struct Transaction<'a, D: LoadedDocument, S> {
+struct Transaction<'a, R: LoadRow, S> {
     store: &'a Store,
-    collection: Collection<D>,
-    undo: UndoLog<D>,
-    batch: BatchPlace<'a>,
-    rows: Vec<D>,
+    collection: Collection<R::Document>,
+    undo: UndoLog<R::Document>,
+    batch: &'a LoadBatch<'a, R>,
+    /// The documents of the batch's rows.
+    rows: Vec<R::Document>,
     likely_new: bool,
-    claims_unchanged: bool,
     /// Rows that MongoDB refused in an earlier run, which they spoiled.
     refused: Vec<Option<RowOutcome>>,
     /// What an earlier run of a dry run found.
@@ -234,9 +223,9 @@ struct Transaction<'a, D: LoadedDocument, S> {
     settle: S,
 }
 
-impl<D, S> Transaction<'_, D, S>
+impl<R, S> Transaction<'_, R, S>
 where
-    D: LoadedDocument,
+    R: LoadRow,
     S: Fn(&[RowOutcome], &TotalChanges) -> Result<Settled, StoreError> + Send + Sync,
 {
     fn run<'b>(&'b self, session: &'b mut ClientSession) -> BoxFuture<'b, Result<(ChunkState, bool), Error>> {
@@ -249,7 +238,7 @@ where
             None => self.write_rows(session).await?,
         };
         let settled = (self.settle)(&outcomes, &changes).map_err(failed)?;
-        let BatchPlace { load, chunk, from_byte } = self.batch;
+        let LoadBatch { load, chunk, from_byte, .. } = *self.batch;
         self.store.rejections.insert(load.id, &settled.rejections, session).await?;
         self.store.load_sums.insert(load.number, &settled.sums, session).await?;
         // Last, so that workers that take a chunk, and those who revoke it, wait as shortly as can be.
@@ -279,7 +268,7 @@ where
                 (None, Some(known)) => {
                     let outcome = judge(row, known);
                     let is_claimed = outcome == RowOutcome::Unchanged
-                        && self.claims_unchanged
+                        && self.batch.claims_unchanged
                         && known.written().load < row.written().load;
                     if outcome == RowOutcome::Updated || is_claimed {
                         updates.push(place);
@@ -291,13 +280,13 @@ where
             });
         }
         let changes = self.changes(&inserts, &updates, &shadowed, &existing).map_err(failed)?;
-        if !dry_run || D::MAY_BE_REFUSED {
+        if !dry_run || R::Document::MAY_BE_REFUSED {
             self.insert(&inserts, session).await?;
             self.replace(&updates, session).await?;
         }
         if dry_run {
             // Rows that had to be tried go again with the transaction; what was found stays.
-            return if D::MAY_BE_REFUSED {
+            return if R::Document::MAY_BE_REFUSED {
                 Err(Error::custom(Stop::Tried(outcomes, changes)))
             } else {
                 Ok((outcomes, changes))
@@ -312,7 +301,7 @@ where
             replaced: updates.iter().filter_map(|&place| existing.remove(&self.rows[place].id())).collect(),
             shadowed: shadowed.into_iter().cloned().collect(),
         };
-        let BatchPlace { load, chunk, from_byte } = self.batch;
+        let LoadBatch { load, chunk, from_byte, .. } = *self.batch;
         self.undo.write(load, chunk.index, from_byte, replaced, session).await?;
         Ok((outcomes, changes))
     }
@@ -321,8 +310,8 @@ where
         &self,
         inserts: &[usize],
         updates: &[usize],
-        shadowed: &[&D],
-        existing: &HashMap<i64, D>,
+        shadowed: &[&R::Document],
+        existing: &HashMap<i64, R::Document>,
     ) -> Result<TotalChanges, StoreError> {
         let mut changes = TotalChanges::default();
         for row in shadowed {
@@ -333,11 +322,10 @@ where
         }
         let out_of_range = |error| StoreError::Failed(Error::custom(error));
         for &place in inserts.iter().chain(updates) {
-            let row = &self.rows[place];
-            if let Some((postal_code, month, amount)) = row.counted()? {
-                changes.add(postal_code, month, amount).map_err(out_of_range)?;
+            if let Some(row) = self.batch.rows[place].1.paystat() {
+                changes.add(row.postal_code_id, row.month, row.amount).map_err(out_of_range)?;
             }
-            if let Some(known) = existing.get(&row.id())
+            if let Some(known) = existing.get(&self.rows[place].id())
                 && let Some((postal_code, month, amount)) = known.counted()?
             {
                 changes.remove(postal_code, month, amount).map_err(out_of_range)?;
@@ -350,10 +338,11 @@ where
     fn elsewhere(
         &self,
         updates: &[usize],
-        shadowed: &[&D],
-        existing: &HashMap<i64, D>,
+        shadowed: &[&R::Document],
+        existing: &HashMap<i64, R::Document>,
     ) -> Result<BTreeSet<i32>, StoreError> {
-        let postal_code = |row: &D| Ok::<_, StoreError>(row.counted()?.map(|(postal_code, ..)| postal_code.get()));
+        let postal_code =
+            |row: &R::Document| Ok::<_, StoreError>(row.counted()?.map(|(postal_code, ..)| postal_code.get()));
         let mut elsewhere = BTreeSet::new();
         for row in shadowed {
             elsewhere.extend(postal_code(row)?);
@@ -370,7 +359,7 @@ where
     }
 
     async fn insert(&self, inserts: &[usize], session: &mut ClientSession) -> Result<(), Error> {
-        let documents: Vec<&D> = inserts.iter().map(|&place| &self.rows[place]).collect();
+        let documents: Vec<&R::Document> = inserts.iter().map(|&place| &self.rows[place]).collect();
         match insert_all(&self.collection, &documents, session).await? {
             None => Ok(()),
             Some((_, RowOutcome::DuplicateValue)) if self.likely_new => Err(Error::custom(Stop::NotAllNew)),
@@ -379,7 +368,7 @@ where
     }
 
     async fn replace(&self, updates: &[usize], session: &mut ClientSession) -> Result<(), Error> {
-        let documents: Vec<&D> = updates.iter().map(|&place| &self.rows[place]).collect();
+        let documents: Vec<&R::Document> = updates.iter().map(|&place| &self.rows[place]).collect();
         match replace_all(&self.collection, &documents, session).await? {
             None => Ok(()),
             Some((index, outcome)) => Err(Error::custom(Stop::Refused(updates[index], outcome))),
@@ -429,7 +418,15 @@ async fn insert_all<D: LoadedDocument>(
     documents: &[&D],
     session: &mut ClientSession,
 ) -> Result<Option<(usize, RowOutcome)>, Error> {
-    write_all(collection, "insert", "documents", documents, |_, document| document, session).await
+    #[derive(Serialize)]
+    struct Insert<'a, D> {
+        insert: &'a str,
+        documents: &'a [&'a D],
+    }
+    let command = |documents: &[&D]| {
+        serialize_to_raw_document_buf(&Insert { insert: collection.name(), documents }).map_err(Error::from)
+    };
+    write_all(collection, documents, command, session).await
 }
 
 /// Replaces documents, which are there, inside a transaction. The place and the outcome of the first one that MongoDB refuses; the
@@ -439,35 +436,39 @@ pub(super) async fn replace_all<D: LoadedDocument>(
     documents: &[&D],
     session: &mut ClientSession,
 ) -> Result<Option<(usize, RowOutcome)>, Error> {
-    let statement = |id: i64, document| rawdoc! { "q": { "_id": id }, "u": document };
-    write_all(collection, "update", "updates", documents, statement, session).await
+    #[derive(Serialize)]
+    struct Update<'a, D> {
+        update: &'a str,
+        updates: Vec<Replacement<'a, D>>,
+    }
+    #[derive(Serialize)]
+    struct Replacement<'a, D> {
+        q: Id,
+        u: &'a D,
+    }
+    #[derive(Serialize)]
+    struct Id {
+        #[serde(rename = "_id")]
+        id: i64,
+    }
+    let command = |documents: &[&D]| {
+        let updates = documents.iter().map(|&u| Replacement { q: Id { id: u.id() }, u }).collect();
+        serialize_to_raw_document_buf(&Update { update: collection.name(), updates }).map_err(Error::from)
+    };
+    write_all(collection, documents, command, session).await
 }
 
 /// Writes documents by a command of our own: the driver's bulk write needs MongoDB 8, and its `insert_many` keeps each id.
 async fn write_all<D: LoadedDocument>(
     collection: &Collection<D>,
-    command: &'static str,
-    list: &'static str,
     documents: &[&D],
-    statement: impl Fn(i64, RawDocumentBuf) -> RawDocumentBuf + Send,
+    command: impl Fn(&[&D]) -> Result<RawDocumentBuf, Error> + Send,
     session: &mut ClientSession,
 ) -> Result<Option<(usize, RowOutcome)>, Error> {
     let database = collection.client().database(&collection.namespace().db);
     let mut sent = 0;
     while sent < documents.len() {
-        let (mut statements, mut count, mut bytes) = (RawArrayBuf::new(), 0, 0);
-        for document in &documents[sent..] {
-            let raw = serialize_to_raw_document_buf(document)?;
-            bytes += raw.as_bytes().len();
-            if count > 0 && bytes > COMMAND_BYTES {
-                break;
-            }
-            statements.push(statement(document.id(), raw));
-            count += 1;
-        }
-        let mut body = RawDocumentBuf::new();
-        body.append(CString::try_from(command)?, collection.name());
-        body.append(CString::try_from(list)?, statements);
+        let (count, body) = first_command(&documents[sent..], COMMAND_BYTES, &command)?;
         let reply: WriteReply =
             deserialize_from_document(database.run_raw_command(body).session(&mut *session).await?)?;
         if let Some(failure) = reply.write_errors.into_iter().next() {
@@ -486,6 +487,21 @@ async fn write_all<D: LoadedDocument>(
         sent += count;
     }
     Ok(None)
+}
+
+/// The command for as many of the first documents as it may have, and how many these are.
+fn first_command<T>(
+    documents: &[T],
+    most_bytes: usize,
+    command: impl Fn(&[T]) -> Result<RawDocumentBuf, Error>,
+) -> Result<(usize, RawDocumentBuf), Error> {
+    let mut count = documents.len();
+    let mut body = command(documents)?;
+    while body.as_bytes().len() > most_bytes && count > 1 {
+        count /= 2;
+        body = command(&documents[..count])?;
+    }
+    Ok((count, body))
 }
 
 /// Writes to documents without a change that anybody sees. Two transactions that read a document, and decide by that what to write
@@ -507,4 +523,34 @@ pub(super) async fn touch<D: LoadedDocument>(
 /// Carries an error of ours out of a transaction.
 pub(super) fn failed(error: StoreError) -> Error {
     Error::custom(Stop::Failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{RawArrayBuf, rawdoc};
+
+    use super::*;
+
+    #[test]
+    fn documents_that_do_not_fit_into_one_command_go_in_several_and_a_large_one_alone() {
+        let command = |texts: &[String]| Ok(rawdoc! { "documents": texts.iter().cloned().collect::<RawArrayBuf>() });
+        let told = |sizes: &[usize]| {
+            let texts: Vec<String> = sizes.iter().map(|&size| "x".repeat(size)).collect();
+            let mut rest = texts.as_slice();
+            let mut counts = Vec::new();
+            while !rest.is_empty() {
+                let (count, body) = first_command(rest, 1_000, command).unwrap();
+                assert!(body.as_bytes().len() <= 1_000 || count == 1, "{sizes:?}");
+                assert_eq!(body.get_array("documents").unwrap().into_iter().count(), count);
+                counts.push(count);
+                rest = &rest[count..];
+            }
+            counts
+        };
+        assert_eq!(told(&[100, 100, 100]), [3]);
+        assert_eq!(told(&[300, 300, 300, 300]), [2, 2]);
+        assert_eq!(told(&[5_000, 10, 10]), [1, 2]);
+        assert_eq!(told(&[10, 10, 5_000]), [1, 1, 1]);
+        assert_eq!(told(&[5_000]), [1]);
+    }
 }

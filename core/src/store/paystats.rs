@@ -1,7 +1,10 @@
 //! The collection `paystats`: `_id` (int64), `amount` (Decimal128), `month` (date), `age`, `gender`, `postal_code_id`,
 //! `written`. It is the truth that every total is made from.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use futures_util::FutureExt;
 use mongodb::{
@@ -35,8 +38,8 @@ pub struct PaystatDocument {
     id: i64,
     amount: Decimal128,
     month: DateTime,
-    age: String,
-    gender: String,
+    age: Cow<'static, str>,
+    gender: Cow<'static, str>,
     postal_code_id: i32,
     written: Provenance,
 }
@@ -338,8 +341,8 @@ impl PaystatDocument {
             id: paystat.id.get(),
             amount: to_decimal128(paystat.amount),
             month: to_date(paystat.month),
-            age: paystat.age.name().to_owned(),
-            gender: paystat.gender.name().to_owned(),
+            age: Cow::Borrowed(paystat.age.name()),
+            gender: Cow::Borrowed(paystat.gender.name()),
             postal_code_id: paystat.postal_code_id.get(),
             written,
         }
