@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BATCH_SIZE, Loads, Store, StoreError,
     load_batches::failed,
-    packed_cells::{scale_of, unit_of},
+    packed_cells::{scale_of, unit_of, unit_of_read},
     rollups::VERSION,
 };
 use crate::domain::{Amount, Cells, Month, Paystat, Total};
@@ -241,11 +241,14 @@ impl SumDocument {
         Self { load, first_postal_code_id, last_postal_code_id, since, cells }
     }
 
-    fn cells(&self) -> Result<impl Iterator<Item = Cell> + use<>, StoreError> {
-        let (scale, cells): (u8, Vec<Cell>) =
+    fn cells(&self) -> Result<Vec<Cell>, StoreError> {
+        let (scale, mut cells): (u8, Vec<Cell>) =
             postcard::from_bytes(&self.cells.bytes).map_err(|error| corrupt(&error.to_string()))?;
-        let unit = unit_of(scale);
-        Ok(cells.into_iter().map(move |cell| Cell { units: cell.units * unit, ..cell }))
+        let unit = unit_of_read(scale).ok_or_else(|| corrupt("no scale"))?;
+        for cell in &mut cells {
+            cell.units = cell.units.checked_mul(unit).ok_or_else(|| corrupt("a sum is too large"))?;
+        }
+        Ok(cells)
     }
 }
 
@@ -310,5 +313,15 @@ mod tests {
         assert_eq!(ranges, [(0, 999), (1_000, 1_999), (2_000, 2_499)]);
         assert_eq!(told(&sums).len(), 2_500);
         assert!(sums.iter().all(|sum| sum.packed.len() < 12 * CELLS), "a cell takes few bytes");
+    }
+
+    #[test]
+    fn what_is_no_sums_is_refused() {
+        let cell = Cell { postal_code_id: 9, month: 0, people: 0, units: i128::MAX, count: 1 };
+        for (scale, refused) in [(Amount::DECIMALS as u8, false), (0, true), (Amount::DECIMALS as u8 + 1, true)] {
+            let packed = postcard::to_allocvec(&(scale, vec![cell])).unwrap();
+            let sum = LoadSum { since: 0, first_postal_code_id: 9, last_postal_code_id: 9, packed };
+            assert_eq!(SumDocument::new(7, &sum).cells().is_err(), refused, "{scale}");
+        }
     }
 }

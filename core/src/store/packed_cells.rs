@@ -32,7 +32,7 @@ pub(super) fn unpack(binary: &Binary) -> Result<Cells, StoreError> {
         return Ok(Cells::default());
     }
     let unreadable = || StoreError::Corrupt { collection: "rollups", reason: "cells are not cells".to_owned() };
-    let unit = (u32::from(packed.scale) <= Amount::DECIMALS).then(|| unit_of(packed.scale)).ok_or_else(unreadable)?;
+    let unit = unit_of_read(packed.scale).ok_or_else(unreadable)?;
     let units = packed.cells.iter().map(|(scaled, _)| scaled.checked_mul(unit)).collect::<Option<_>>();
     let counts = packed.cells.iter().map(|(_, count)| *count).collect();
     let first = Month::from_index(packed.first).ok_or_else(unreadable)?;
@@ -54,6 +54,11 @@ pub(super) fn scale_of(sums: impl Iterator<Item = i128>) -> u8 {
 /// Units of 10^-16 in one of 10^-scale.
 pub(super) fn unit_of(scale: u8) -> i128 {
     10_i128.pow(Amount::DECIMALS.saturating_sub(scale.into()))
+}
+
+/// The same of a scale that was read from the store; `None` where it is none.
+pub(super) fn unit_of_read(scale: u8) -> Option<i128> {
+    (u32::from(scale) <= Amount::DECIMALS).then(|| unit_of(scale))
 }
 
 fn corrupt(error: &dyn std::error::Error) -> StoreError {
