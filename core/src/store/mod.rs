@@ -170,6 +170,12 @@ impl Store {
         self.schema.check().await
     }
 
+    /// Gives sessions back and closes all connections, once nothing is under way; nothing can be asked after that. A process that ends without
+    /// it may cut the driver off in the middle of that, and the driver takes it for a bug and panics.
+    pub async fn close(self) {
+        self.database.client().clone().shutdown().await;
+    }
+
     /// Name of the database.
     pub fn database_name(&self) -> &str {
         self.database.name()

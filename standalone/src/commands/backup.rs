@@ -5,13 +5,11 @@ use std::{io, os::fd::AsFd as _, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
-use paystats_core::{
-    config::StoreConfig,
-    store::{BackupHeader, Store},
-};
+use paystats_core::store::{BackupHeader, Store};
 use tempfile::Builder;
 use tokio::fs::File;
 
+use super::database::with_store;
 use crate::{progress, terminal::say};
 
 #[derive(Debug, Args)]
@@ -25,11 +23,14 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let store = Store::new(&StoreConfig::from_env()?).await.context("PAYSTATS_MONGODB_URI")?;
+        with_store(async |store| self.back_up(store).await).await
+    }
+
+    async fn back_up(&self, store: &Store) -> Result<ExitCode> {
         store.ping().await.context("asking MongoDB")?;
         if self.file.as_os_str() == "-" {
             let out = io::stdout().as_fd().try_clone_to_owned().context("opening standard output")?;
-            write(&store, &mut File::from_std(out.into())).await?;
+            write(store, &mut File::from_std(out.into())).await?;
             return Ok(ExitCode::SUCCESS);
         }
         let path = self.file.display();
@@ -41,7 +42,7 @@ impl Backup {
         let unfinished = Builder::new().prefix(".").suffix(".part").tempfile_in(folder.unwrap_or(".".as_ref()));
         let unfinished = unfinished.with_context(|| format!("creating {path}"))?;
         let mut out = File::from_std(unfinished.reopen().with_context(|| format!("creating {path}"))?);
-        let header = write(&store, &mut out).await?;
+        let header = write(store, &mut out).await?;
         out.sync_all().await.with_context(|| format!("writing {path}"))?;
         let size = out.metadata().await.with_context(|| format!("writing {path}"))?.len();
         let persisted = match self.force {

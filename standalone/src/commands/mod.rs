@@ -1,8 +1,9 @@
-//! What `paystats` can do: a file a command, and what those that ask a server share (`api`, `follow`, `output`).
+//! What `paystats` can do: a file a command, and what those share that ask a server (`api`, `follow`, `output`) or the database (`database`).
 
 mod api;
 mod backup;
 mod cancel;
+mod database;
 mod engines_exec;
 mod follow;
 mod generate;

@@ -5,9 +5,10 @@ use std::{io, os::fd::AsFd as _, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::HumanCount;
-use paystats_core::{config::StoreConfig, store::Store};
+use paystats_core::store::Store;
 use tokio::{fs::File, io::AsyncWriteExt as _};
 
+use super::database::with_store;
 use crate::{progress, terminal::say};
 
 #[derive(Debug, Args)]
@@ -18,7 +19,10 @@ pub(super) struct Restore {
 
 impl Restore {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let store = Store::new(&StoreConfig::from_env()?).await.context("PAYSTATS_MONGODB_URI")?;
+        with_store(async |store| self.restore(store).await).await
+    }
+
+    async fn restore(&self, store: &Store) -> Result<ExitCode> {
         let mut file = match self.file.as_os_str() == "-" {
             true => from_stdin().await.context("reading standard input")?,
             false => File::open(&self.file).await.with_context(|| format!("opening {}", self.file.display()))?,

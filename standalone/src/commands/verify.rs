@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use paystats_core::{config::StoreConfig, store::Store};
 
+use super::database::with_store;
 use crate::terminal::say;
 
 /// Wrong postal codes that are named.
@@ -20,10 +20,12 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let store = Store::new(&StoreConfig::from_env()?).await.context("PAYSTATS_MONGODB_URI")?;
-        store.ping().await.context("asking MongoDB")?;
-        store.prepare().await.context("preparing the database")?;
-        let verified = store.rollups.verify(self.repair, |_| ()).await.context("adding up")?;
+        let verified = with_store(async |store| {
+            store.ping().await.context("asking MongoDB")?;
+            store.prepare().await.context("preparing the database")?;
+            store.rollups.verify(self.repair, |_| ()).await.context("adding up")
+        });
+        let verified = verified.await?;
         let (wrong, all) = (verified.wrong.len(), verified.postal_codes);
         if wrong == 0 {
             say(format_args!("the totals of all {all} postal codes are what their paystats add up to"));

@@ -3,6 +3,7 @@
 mod acknowledged;
 mod areas;
 mod backups;
+mod closing;
 mod edits;
 mod paging;
 mod rollups;
