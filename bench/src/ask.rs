@@ -120,7 +120,8 @@ async fn main() -> Result<()> {
     println!("\nserver after that: {:.0} MiB resident", server.process.mebibytes("VmRSS")?);
     drop(server);
     place.remove().await?;
-    bed.stop().await
+    bed.stop().await?;
+    Ok(())
 }
 
 fn questions(postal_codes: u32) -> Vec<Question> {

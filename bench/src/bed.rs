@@ -23,12 +23,15 @@ use tempfile::TempDir;
 /// What mongod may cache, in GB.
 const CACHE_GB: f64 = 4.0;
 
+const DATALAKE: &str = "datalake";
+const ENGINES: &str = "engines";
+
 const MONTHS: u32 = 76;
 const ROWS_A_POSTAL_CODE: u64 = MONTHS as u64 * 12;
 
 /// Engines and a data lake.
 pub struct Bed {
-    engines: LocalEngines,
+    pub engines: LocalEngines,
     folder: TempDir,
     places: AtomicU32,
 }
@@ -43,13 +46,18 @@ pub struct Place {
 impl Bed {
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("paystats-bench-").tempdir()?;
-        fs::create_dir(folder.path().join("datalake"))?;
-        let engines = LocalEngines::start(folder.path(), CACHE_GB).await?;
+        fs::create_dir(folder.path().join(DATALAKE))?;
+        Self::on(folder).await
+    }
+
+    /// With the data lake that is in a folder.
+    pub async fn on(folder: TempDir) -> Result<Self> {
+        let engines = LocalEngines::start(&folder.path().join(ENGINES), CACHE_GB).await?;
         Ok(Self { engines, folder, places: AtomicU32::new(0) })
     }
 
     pub fn datalake(&self) -> PathBuf {
-        self.folder.path().join("datalake")
+        self.folder.path().join(DATALAKE)
     }
 
     /// Writes `postal_codes.csv` and `paystats.csv` with about this many rows. Gives the number of postal codes and the exact one of rows.
@@ -89,8 +97,11 @@ impl Bed {
         Ok(Place { engines, client: mongodb::Client::with_uri_str(uri).await?, config })
     }
 
-    pub async fn stop(self) -> Result<()> {
-        self.engines.stop().await
+    /// Stops the engines, and gives the folder of the data lake: on it others can start that have done nothing yet.
+    pub async fn stop(self) -> Result<TempDir> {
+        self.engines.stop().await?;
+        fs::remove_dir_all(self.folder.path().join(ENGINES))?;
+        Ok(self.folder)
     }
 }
 

@@ -1,27 +1,29 @@
 //! `make bench-load`: how fast a file is loaded, beside how fast MongoDB takes documents at all.
 //!
-//! Each run does, on one mongod and one nats-server and a database of its own:
+//! Each run does, the first three each on a mongod and a nats-server that have done nothing before:
 //!
 //! - *ceiling*: the same documents, built before the clock starts, by `insert_many` into a collection with the same indexes, at the
 //!   batch size and concurrency that a short search found to be the fastest;
 //! - *in transactions*: the same in the batches and transactions of a load, with nothing else to do;
 //! - *fresh load*: the file into an empty collection, from its acceptance to `SUCCEEDED`, by one loader process;
-//! - *same again*: the identical file once more;
-//! - *all changed*: a file in which every amount differs.
+//! - *same again*: the identical file once more, after that;
+//! - *all changed*: a file in which every amount differs, after that.
 //!
-//! Shown are medians over the runs, as rows a second and as a share of the ceiling, and the loader's peak resident memory.
+//! Shown are medians over the runs, as rows a second and as a share of the ceiling, with the time that a million rows take of the processors,
+//! and the loader's peak resident memory.
 
 mod bed;
 mod ceiling;
+mod cpu;
 mod loading;
 mod median;
 mod process;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
 use paystats_core::load::LoadEntity;
 
-use crate::{bed::Bed, loading::Loaded, median::median, process::Process};
+use crate::{bed::Bed, cpu::cpu_seconds, loading::Loaded, median::median, process::Process};
 
 /// Measures loads beside `insert_many` of the same documents.
 #[derive(Parser)]
@@ -37,21 +39,29 @@ struct Options {
     loaders: usize,
 }
 
-/// Rows a second of each part of a run.
+/// A part of a run.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    rows_a_second: f64,
+    /// Time on the processors for a million rows, in seconds.
+    mongod_cpu: f64,
+    loaders_cpu: f64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    ceiling: f64,
-    in_transactions: f64,
-    fresh: f64,
-    again: f64,
-    changed: f64,
+    ceiling: Part,
+    in_transactions: Part,
+    fresh: Part,
+    again: Part,
+    changed: Part,
     peak_mebibytes: f64,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let bed = Bed::start().await?;
+    let mut bed = Bed::start().await?;
     let (postal_codes, rows) = bed.generate(options.rows)?;
     bed.generate_paystats("changed.csv", 2, postal_codes)?;
     let shape = ceiling::search(&bed, rows).await?;
@@ -62,52 +72,82 @@ async fn main() -> Result<()> {
 
     let mut runs = Vec::new();
     for number in 1..=options.runs {
-        let run = measure(&bed, rows, shape, options.loaders).await?;
-        println!(
-            "run {number}: ceiling {:.0}, in transactions {:.0}, fresh {:.0}, again {:.0}, changed {:.0} rows/s",
-            run.ceiling, run.in_transactions, run.fresh, run.again, run.changed
-        );
+        bed = Bed::on(bed.stop().await?).await?;
+        let ceiling = insert(&bed, rows, shape).await?;
+        bed = Bed::on(bed.stop().await?).await?;
+        let in_transactions = insert(&bed, rows, ceiling::OF_LOADS).await?;
+        bed = Bed::on(bed.stop().await?).await?;
+        let ([fresh, again, changed], peak_mebibytes) = load(&bed, rows, options.loaders).await?;
+        let run = Run { ceiling, in_transactions, fresh, again, changed, peak_mebibytes };
+        let told = PARTS.map(|(name, part)| format!("{name} {:.0}", part(&run).rows_a_second));
+        println!("run {number}: {} rows/s", told.join(", "));
         runs.push(run);
     }
     show(&runs);
-    bed.stop().await
+    bed.stop().await?;
+    Ok(())
 }
 
-async fn measure(bed: &Bed, rows: u64, shape: ceiling::Shape, loaders: usize) -> Result<Run> {
-    let ceiling = ceiling::measure(bed, rows, shape).await?;
-    let in_transactions = ceiling::measure(bed, rows, ceiling::OF_LOADS).await?;
+async fn insert(bed: &Bed, rows: u64, shape: ceiling::Shape) -> Result<Part> {
+    let cpu_before = cpu_seconds(bed.engines.mongod.pid())?;
+    let rows_a_second = ceiling::measure(bed, rows, shape).await?;
+    let mongod_cpu = for_a_million(cpu_seconds(bed.engines.mongod.pid())? - cpu_before, rows);
+    Ok(Part { rows_a_second, mongod_cpu, loaders_cpu: 0.0 })
+}
+
+/// A fresh load, the same again, and one in which all is changed; and the most memory that a loader had.
+async fn load(bed: &Bed, rows: u64, loaders: usize) -> Result<([Part; 3], f64)> {
     let place = bed.place().await?;
     let processes: Vec<Process> = (0..loaders).map(|_| Process::loader(&place.config)).collect::<Result<_>>()?;
+    let cpu = || {
+        let of_loaders = processes.iter().map(|loader| cpu_seconds(loader.id())).sum::<Result<f64>>()?;
+        anyhow::Ok((cpu_seconds(bed.engines.mongod.pid())?, of_loaders))
+    };
     place.load(LoadEntity::PostalCodes, "postal_codes.csv").await?;
-    let mut rates = Vec::new();
+    let mut parts = Vec::new();
     for source in ["paystats.csv", "paystats.csv", "changed.csv"] {
+        let before = cpu()?;
         let Loaded { counts, seconds, roll_up_seconds } = place.load(LoadEntity::Paystats, source).await?;
+        let after = cpu()?;
         println!("{source}: {seconds:.2} s, of which the roll-up {roll_up_seconds:.2} s");
         ensure!(counts.read() == rows && counts.rejected == 0, "{source}: {counts:?} instead of {rows} rows");
-        rates.push(rows as f64 / seconds);
+        parts.push(Part {
+            rows_a_second: rows as f64 / seconds,
+            mongod_cpu: for_a_million(after.0 - before.0, rows),
+            loaders_cpu: for_a_million(after.1 - before.1, rows),
+        });
     }
     let peaks = processes.iter().map(|loader| loader.mebibytes("VmHWM")).collect::<Result<Vec<_>>>()?;
     drop(processes);
     place.remove().await?;
-    let peak_mebibytes = peaks.into_iter().fold(0.0, f64::max);
-    Ok(Run { ceiling, in_transactions, fresh: rates[0], again: rates[1], changed: rates[2], peak_mebibytes })
+    let parts = parts.try_into().map_err(|parts| anyhow!("three loads, not {parts:?}"))?;
+    Ok((parts, peaks.into_iter().fold(0.0, f64::max)))
 }
 
+fn for_a_million(seconds: f64, rows: u64) -> f64 {
+    seconds * 1e6 / rows as f64
+}
+
+type PartOf = fn(&Run) -> Part;
+
+/// The parts of a run, by name.
+const PARTS: [(&str, PartOf); 5] = [
+    ("insert_many (ceiling)", |run| run.ceiling),
+    ("the same in transactions", |run| run.in_transactions),
+    ("fresh load", |run| run.fresh),
+    ("the same file again", |run| run.again),
+    ("every row changed", |run| run.changed),
+];
+
 fn show(runs: &[Run]) {
-    let median = |value: fn(&Run) -> f64| median(runs, value);
-    println!("\n| what | rows/s | share of the ceiling |\n|---|---|---|");
-    println!("| insert_many (ceiling) | {:.0} | |", median(|run| run.ceiling));
-    for (name, rate, share) in [
-        (
-            "the same in transactions",
-            median(|run| run.in_transactions),
-            median(|run| run.in_transactions / run.ceiling),
-        ),
-        ("fresh load", median(|run| run.fresh), median(|run| run.fresh / run.ceiling)),
-        ("the same file again", median(|run| run.again), median(|run| run.again / run.ceiling)),
-        ("every row changed", median(|run| run.changed), median(|run| run.changed / run.ceiling)),
-    ] {
-        println!("| {name} | {rate:.0} | {:.0} % |", share * 100.0);
+    println!(
+        "\n| what | rows/s | share of the ceiling | CPU s for a million rows: mongod | loaders |\n|---|---|---|---|---|"
+    );
+    for (name, part) in PARTS {
+        let rate = median(runs, |run| part(run).rows_a_second);
+        let share = median(runs, |run| part(run).rows_a_second / run.ceiling.rows_a_second) * 100.0;
+        let (mongod, loaders) = (median(runs, |run| part(run).mongod_cpu), median(runs, |run| part(run).loaders_cpu));
+        println!("| {name} | {rate:.0} | {share:.0} % | {mongod:.1} | {loaders:.1} |");
     }
-    println!("\nloader's peak resident memory: {:.0} MiB", median(|run| run.peak_mebibytes));
+    println!("\nloader's peak resident memory: {:.0} MiB", median(runs, |run| run.peak_mebibytes));
 }

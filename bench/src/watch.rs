@@ -58,7 +58,8 @@ async fn main() -> Result<()> {
     println!("{rows} rows");
     one_load::measure(&bed, watchers, runs).await?;
     many_loads::measure(&bed, rows, loads).await?;
-    bed.stop().await
+    bed.stop().await?;
+    Ok(())
 }
 
 /// A place where a load of paystats finds its postal codes, and no loader works.
