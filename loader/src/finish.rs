@@ -21,6 +21,7 @@ pub async fn if_done(loader: &Loader, id: LoadId) -> Result<(), WorkError> {
     let is_written = matches!(load.state, LoadState::Loading | LoadState::RollingUp)
         && load.plan.is_some()
         && !store.load_chunks.any_open(id).await?;
+    let mut rolled_up = None;
     if is_written {
         let (mut progress, sum) = stopped(engines, &load, LoadState::Succeeded).await?;
         let rejected = sum.progress.counts.rejected;
@@ -34,7 +35,9 @@ pub async fn if_done(loader: &Loader, id: LoadId) -> Result<(), WorkError> {
             loader.reports.forget(id);
             loader.reports.say(id, &LoadEvent::RollingUp).await;
             let touched = store.rollups.touched_by(&load, &sum).await?;
-            roll_up::roll_up(loader, &load, LoadState::RollingUp, &touched, &mut progress).await?
+            let version = roll_up::roll_up(loader, &load, LoadState::RollingUp, &touched, &mut progress).await?;
+            rolled_up = version.map(|version| (touched, version));
+            version.is_some()
         } else {
             let has_ended = store.loads.succeed(id, &progress).await?.is_some();
             postal_codes_changed(engines, &load).await?;
@@ -50,11 +53,7 @@ pub async fn if_done(loader: &Loader, id: LoadId) -> Result<(), WorkError> {
             );
         }
     }
-    // Whoever ended it: the end is told before the work is acknowledged.
-    match store.loads.by_id(id).await? {
-        Some(load) if load.state.is_final() => tell(engines, &load).await,
-        _ => Ok(()),
-    }
+    tell_and_sweep(engines, id, rolled_up).await
 }
 
 /// Gives a load up: it will be taken back, and end as `FAILED`.
@@ -71,12 +70,15 @@ pub async fn taken_back(loader: &Loader, load: &Load, mut progress: Progress) ->
     let engines = &loader.engines;
     let store = &engines.store;
     // What never counted leaves every total as it is.
+    let mut rolled_up = None;
     let has_ended = if progress.state == LoadState::Undone && load.entity == LoadEntity::Paystats {
         // Rows that stay were counted as this load wrote them where what replaced them does not count yet.
         let mut postal_codes = store.touched_by_reverting::<Paystat>(load).await?;
         postal_codes |= store.load_chunks.sum(load.id).await?.changes.postal_codes();
         let touched = Touched { postal_codes, ..Touched::default() };
-        roll_up::roll_up(loader, load, LoadState::Reverting, &touched, &mut progress).await?
+        let version = roll_up::roll_up(loader, load, LoadState::Reverting, &touched, &mut progress).await?;
+        rolled_up = version.map(|version| (touched, version));
+        version.is_some()
     } else {
         let has_ended = store.loads.end_reverting(load.id, &progress).await?.is_some();
         postal_codes_changed(engines, load).await?;
@@ -87,10 +89,19 @@ pub async fn taken_back(loader: &Loader, load: &Load, mut progress: Progress) ->
         let (rows, kept, state) = (progress.reverted.rows, progress.reverted.kept, progress.state.name());
         info!(load.id = %load.id, load.number = load.number, state, rows, kept, "load was taken back");
     }
-    match engines.store.loads.by_id(load.id).await? {
+    tell_and_sweep(engines, load.id, rolled_up).await
+}
+
+/// Tells the end of a load if it has ended, whoever ended it, and then removes what its roll-up left behind.
+async fn tell_and_sweep(engines: &Engines, id: LoadId, rolled_up: Option<(Touched, i64)>) -> Result<(), WorkError> {
+    let told = match engines.store.loads.by_id(id).await? {
         Some(load) if load.state.is_final() => tell(engines, &load).await,
         _ => Ok(()),
+    };
+    if let Some((touched, version)) = rolled_up {
+        engines.store.rollups.sweep(&touched.postal_codes, version).await?;
     }
+    told
 }
 
 async fn postal_codes_changed(engines: &Engines, load: &Load) -> Result<(), WorkError> {

@@ -20,7 +20,8 @@ const FROM_SUMS: usize = 128;
 /// Pause before the right to roll up is asked for again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Adds the totals of postal codes up and ends a load that is in state `from` as `progress` says. `false` if somebody else has ended it.
+/// Adds the totals of postal codes up and ends a load that is in state `from` as `progress` says: the version of the data then. `None` if
+/// somebody else has ended it.
 ///
 /// One load is rolled up at a time: the others wait here.
 pub async fn roll_up(
@@ -29,7 +30,7 @@ pub async fn roll_up(
     from: LoadState,
     touched: &Touched,
     progress: &mut Progress,
-) -> Result<bool, WorkError> {
+) -> Result<Option<i64>, WorkError> {
     let store = &loader.engines.store;
     let rollups = &store.rollups;
     let mut sessions = Vec::with_capacity(loader.config.concurrency);
@@ -38,14 +39,14 @@ pub async fn roll_up(
     }
     loop {
         if store.loads.by_id(load.id).await?.is_none_or(|load| load.state != from) {
-            return Ok(false);
+            return Ok(None);
         }
         let Some(run) = rollups.begin(&sessions).await? else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
         match add_up(loader, &run, load, from, touched, progress, &mut sessions).await {
-            Ok(RollupEnd::Ended) => return Ok(true),
+            Ok(RollupEnd::Ended(version)) => return Ok(Some(version)),
             // Whoever has the right now may work for this load.
             Ok(RollupEnd::Lost | RollupEnd::Incomplete) => rollups.release(&run).await?,
             Err(error) => {

@@ -84,8 +84,8 @@ pub enum StageFrom<'a> {
 /// How the end of a roll-up went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RollupEnd {
-    /// The load has ended, and its totals count.
-    Ended,
+    /// The load has ended, and its totals count, in this version of the data.
+    Ended(i64),
     /// Edits took away what was added up of some postal codes: they have to be added up again.
     Incomplete,
     /// The load was ended by somebody else, or the run has lost its right.
@@ -336,11 +336,7 @@ impl Rollups {
         let end = End { rollups: self, run: &run.id, load, count: postal_codes.len() };
         let ended = session.0.start_transaction().and_run(&end, |session, end| end.run(session)).await;
         match ended {
-            Ok(version) => {
-                self.sweep(postal_codes, version).await?;
-                self.sums.sweep().await?;
-                Ok(RollupEnd::Ended)
-            }
+            Ok(version) => Ok(RollupEnd::Ended(version)),
             Err(error) => match error.get_custom::<RollupEnd>() {
                 Some(stopped) => Ok(*stopped),
                 None => Err(error.into()),
@@ -348,14 +344,15 @@ impl Rollups {
         }
     }
 
-    /// Removes what counts no more.
-    async fn sweep(&self, postal_codes: &RoaringBitmap, version: i64) -> Result<(), StoreError> {
+    /// Removes what counts no more of postal codes that have a roll-up of this version, and the sums of loads that have ended. Nobody waits for
+    /// that.
+    pub async fn sweep(&self, postal_codes: &RoaringBitmap, version: i64) -> Result<(), StoreError> {
         let ids: Vec<i32> = postal_codes.iter().map(u32::cast_signed).collect();
         for ids in ids.chunks(POSTAL_CODES_AT_ONCE) {
             let older = doc! { "postal_code_id": { "$in": ids.to_vec() }, "version": { "$lt": version } };
             self.rollups.delete_many(older).await?;
         }
-        Ok(())
+        self.sums.sweep().await
     }
 
     /// Numbers of all postal codes that paystats name, or named when they were added up last.
@@ -416,8 +413,8 @@ impl Rollups {
                 self.stage(&run, StageFrom::Rows(None), ids, session).await?;
                 self.hold(&run).await?;
             }
-            if self.end(&run, None, postal_codes, session).await? == RollupEnd::Ended {
-                return Ok(());
+            if let RollupEnd::Ended(version) = self.end(&run, None, postal_codes, session).await? {
+                return self.sweep(postal_codes, version).await;
             }
             self.release(&run).await?;
         }
