@@ -22,6 +22,10 @@ use crate::{
     source,
 };
 
+/// So many chunks a source has at least, where they are not smaller than [`SMALL_CHUNK_BYTES`].
+const CHUNKS: u64 = 64;
+const SMALL_CHUNK_BYTES: u64 = 1 << 20;
+
 /// Plans a load and puts its chunks on the queue as they are cut. Where that was done before, by a worker that died, only what is missing
 /// is done.
 pub async fn plan(loader: &Loader, load: Load) -> Result<(), WorkError> {
@@ -67,7 +71,8 @@ fn cut_of(loader: &Loader, load: &Load) -> Cut {
     let chunk_bytes = match load.entity {
         LoadEntity::PostalCodes => i64::MAX as u64,
         LoadEntity::Paystats if source::is_one_piece(load) => i64::MAX as u64,
-        LoadEntity::Paystats => loader.config.chunk_bytes,
+        // Smaller ones of a small source, so that no worker is at its last chunk for long while the others have none.
+        LoadEntity::Paystats => loader.config.chunk_bytes.min((load.source_size_bytes / CHUNKS).max(SMALL_CHUNK_BYTES)),
     };
     Cut { chunk_bytes, chunks_in_flight: loader.config.chunks_in_flight }
 }
