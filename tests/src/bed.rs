@@ -17,8 +17,8 @@ use paystats_core::{
     engines::Engines,
     load::{Load, LoadEntity, LoadId, LoadState, RejectPolicy, Rejection, TotalChanges},
     store::{
-        BatchOutcome, ChunkState, Direction, LoadBatch, LoadChunk, LoadRow, NewLoad, PageRequest, PaystatOrderField,
-        RowOutcome, Settled, Store, StoredPaystat,
+        BatchOutcome, ChunkState, Direction, LoadBatch, LoadChunk, LoadRow, LoadSession, NewLoad, PageRequest,
+        PaystatOrderField, RowOutcome, Settled, Store, StoreError, StoredPaystat,
     },
 };
 use paystats_loader::LoaderConfig;
@@ -279,9 +279,32 @@ pub async fn write_batch<R: LoadRow>(
     rejections: &[Rejection],
 ) -> Vec<RowOutcome> {
     // Some tests write more than one batch of the same load.
+    let chunk = new_chunk(store, load).await;
+    let mut session = store.start_session().await.unwrap();
+    let (written, outcomes) =
+        write_chunk(store, load, &chunk, rows, likely_new, rejections, &mut session).await.unwrap();
+    assert!(matches!(written, BatchOutcome::Written { .. }), "{written:?}");
+    outcomes
+}
+
+/// A chunk of a load that nobody has taken yet.
+pub async fn new_chunk(store: &Store, load: &Load) -> LoadChunk {
     let chunk = LoadChunk { index: fastrand::u32(..), ..LoadChunk::start(0, 2, &[]) };
     store.load_chunks.insert(load, &chunk).await.unwrap();
-    let new_rows = store.new_rows().await.unwrap();
+    chunk
+}
+
+/// Writes a chunk in one batch: what came of it, and of each row when it was looked at last.
+pub async fn write_chunk<R: LoadRow>(
+    store: &Store,
+    load: &Load,
+    chunk: &LoadChunk,
+    rows: &[(u64, R)],
+    likely_new: bool,
+    rejections: &[Rejection],
+    session: &mut LoadSession,
+) -> Result<(BatchOutcome, Vec<RowOutcome>), StoreError> {
+    let new_rows = store.new_rows().await?;
     let outcomes = Mutex::new(Vec::new());
     let settle = |of_rows: &[RowOutcome], changes: &TotalChanges| {
         *outcomes.lock().unwrap() = of_rows.to_vec();
@@ -292,11 +315,9 @@ pub async fn write_batch<R: LoadRow>(
         let state = ChunkState { done: true, changes: changes.clone(), summed_to, ..chunk.state.clone() };
         Ok(Settled { rejections: rejections.to_vec(), sums, state })
     };
-    let batch = LoadBatch { load, chunk: &chunk, from_byte: 0, rows, likely_new, claims_unchanged: false };
-    let mut session = store.start_session().await.unwrap();
-    let written = store.write_batch(&mut session, &batch, settle).await.unwrap();
-    assert!(matches!(written, BatchOutcome::Written { .. }), "{written:?}");
-    outcomes.into_inner().unwrap()
+    let batch = LoadBatch { load, chunk, from_byte: 0, rows, likely_new, claims_unchanged: false };
+    let written = store.write_batch(session, &batch, settle).await?;
+    Ok((written, outcomes.into_inner().unwrap()))
 }
 
 /// A load that is nowhere but here.

@@ -36,10 +36,12 @@ pub enum StoreError {
 const GEOMETRY_CODES: [i32; 2] = [2, 16755];
 /// Server code of a unique index's refusal.
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
+/// Server code of an operation that was ended from outside.
+const INTERRUPTED: i32 = 11_601;
 /// Server codes that pass by themselves: elections, shutdowns, network trouble between members, write conflicts, operations that were ended
 /// from outside, and cursors and snapshots that a primary does not have because another one had them.
 const PASSING_CODES: [i32; 19] =
-    [6, 7, 43, 89, 91, 112, 134, 189, 239, 246, 262, 9001, 10_058, 10_107, 11_600, 11_601, 11_602, 13_435, 13_436];
+    [6, 7, 43, 89, 91, 112, 134, 189, 239, 246, 262, 9001, 10_058, 10_107, 11_600, INTERRUPTED, 11_602, 13_435, 13_436];
 
 impl StoreError {
     /// Whether the same call may succeed later.
@@ -87,6 +89,11 @@ impl From<Error> for StoreError {
             _ => Self::Failed(error),
         }
     }
+}
+
+/// Whether an operation was ended from outside, as by whoever ends its session.
+pub(super) fn is_ended(error: &Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == INTERRUPTED)
 }
 
 /// Turns a unique index's refusal into [`StoreError::Duplicate`].

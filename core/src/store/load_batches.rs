@@ -5,7 +5,8 @@
 //! chunk elsewhere when it wakes up, and can write no more.
 //!
 //! New rows are inserted, changed ones replaced unless a newer load or a later edit wrote them, equal ones left alone. Rows that are
-//! likely to be new are inserted without a look at what is there: the unique index tells where that was wrong.
+//! likely to be new are inserted without a look at what is there: the unique index tells where that was wrong. Those that nothing else
+//! can be wrong with come even before the transaction, which then makes them the load's: see `announced`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,7 +20,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     BATCH_SIZE, ChunkState, LoadChunk, LoadSession, LoadSum, Provenance, Store, StoreError,
-    error::DUPLICATE_KEY,
+    announced::{AnnouncedInsert, Announcement},
+    error::{DUPLICATE_KEY, is_ended},
+    load_chunks,
     undo_log::{Replaced, UndoLog},
 };
 use crate::{
@@ -120,6 +123,18 @@ pub enum BatchOutcome {
     PostalCodesRemoved,
 }
 
+/// What became of rows that were to be inserted before their transaction.
+enum Ahead {
+    /// They are there.
+    There(Announcement),
+    /// They are none to be inserted so.
+    No,
+    /// They are not all new.
+    NotAllNew,
+    /// The chunk is not where the batch starts.
+    Moved,
+}
+
 /// Why a transaction was left without a commit.
 #[derive(Clone, Debug)]
 enum Stop {
@@ -131,27 +146,36 @@ enum Stop {
     Tried(Vec<RowOutcome>, TotalChanges),
     /// The chunk is not where this batch starts.
     Moved,
+    /// Rows that were inserted ahead are not there.
+    NotThere,
     /// Something that no retry mends, in words.
     Failed(String),
 }
 
 /// Bytes of one command, whose documents may have 16 MiB; a document that is larger goes alone.
-const COMMAND_BYTES: usize = 8 << 20;
+pub(super) const COMMAND_BYTES: usize = 8 << 20;
 
 /// The answer of a write command, as far as it tells which statements failed.
 #[derive(Deserialize)]
-struct WriteReply {
-    n: i64,
+pub(super) struct WriteReply {
+    pub n: i64,
     #[serde(default, rename = "writeErrors")]
-    write_errors: Vec<StatementError>,
+    pub write_errors: Vec<StatementError>,
 }
 
 #[derive(Deserialize)]
-struct StatementError {
+pub(super) struct StatementError {
     index: usize,
-    code: i32,
+    pub code: i32,
     #[serde(default)]
     errmsg: String,
+}
+
+impl StatementError {
+    /// As an error that no retry mends.
+    pub(super) fn error(&self) -> StoreError {
+        StoreError::Failed(Error::custom(format!("write error {}: {}", self.code, self.errmsg)))
+    }
 }
 
 impl Store {
@@ -176,9 +200,16 @@ impl Store {
             refused: vec![None; rows.len()],
             rows,
             likely_new: batch.likely_new,
+            ahead: None,
             tried: None,
             settle,
         };
+        match self.insert_ahead(session, batch, &transaction.rows).await? {
+            Ahead::There(announcement) => transaction.ahead = Some(announcement),
+            Ahead::No => {}
+            Ahead::NotAllNew => transaction.likely_new = false,
+            Ahead::Moved => return self.moved(batch).await,
+        }
         loop {
             let run =
                 session.0.start_transaction().and_run(&transaction, |session, transaction| transaction.run(session));
@@ -190,11 +221,57 @@ impl Store {
                 Some(Stop::NotAllNew) => transaction.likely_new = false,
                 Some(Stop::Refused(row, outcome)) => transaction.refused[*row] = Some(outcome.clone()),
                 Some(Stop::Tried(outcomes, changes)) => transaction.tried = Some((outcomes.clone(), changes.clone())),
-                Some(Stop::Moved) => return self.moved(batch).await,
+                Some(Stop::Moved) => {
+                    if let Some(announcement) = &transaction.ahead {
+                        self.withdraw(batch, announcement, session).await?;
+                    }
+                    return self.moved(batch).await;
+                }
+                Some(Stop::NotThere) => {
+                    if let Some(announcement) = transaction.ahead.take() {
+                        self.withdraw(batch, &announcement, session).await?;
+                    }
+                }
                 Some(Stop::Failed(reason)) => return Err(StoreError::Failed(Error::custom(reason.clone()))),
+                // By somebody who could not wait for it: it begins again, and finds its rows gone.
+                None if is_ended(&error) => {}
+                None if self.announced.waited_for(&error).await? => {}
                 None => return Err(error.into()),
             }
         }
+    }
+
+    /// Inserts rows that are likely to be new before their transaction, which costs MongoDB less: see `announced`.
+    async fn insert_ahead<R: LoadRow>(
+        &self,
+        session: &mut LoadSession,
+        batch: &LoadBatch<'_, R>,
+        rows: &[R::Document],
+    ) -> Result<Ahead, StoreError> {
+        let LoadBatch { load, chunk, from_byte, .. } = *batch;
+        if !batch.likely_new || load.dry_run || R::Document::MAY_BE_REFUSED || rows.is_empty() {
+            return Ok(Ahead::No);
+        }
+        let Some(insert) = AnnouncedInsert::of(load.number, rows, &session.0)? else { return Ok(Ahead::No) };
+        let announcement = insert.announcement.clone();
+        if !self.load_chunks.announce(load.id, chunk, from_byte, &announcement).await? {
+            return Ok(Ahead::Moved);
+        }
+        if self.announced.insert(insert, &mut session.0).await? {
+            return Ok(Ahead::There(announcement));
+        }
+        self.withdraw(batch, &announcement, session).await?;
+        Ok(Ahead::NotAllNew)
+    }
+
+    async fn withdraw<R>(
+        &self,
+        batch: &LoadBatch<'_, R>,
+        announcement: &Announcement,
+        session: &mut LoadSession,
+    ) -> Result<(), StoreError> {
+        let chunk = load_chunks::id(batch.load.id, batch.chunk.index);
+        self.announced.withdraw(&chunk, announcement, &mut session.0).await
     }
 
     /// Why a chunk is not where a batch starts.
@@ -216,6 +293,8 @@ struct Transaction<'a, R: LoadRow, S> {
     /// The documents of the batch's rows.
     rows: Vec<R::Document>,
     likely_new: bool,
+    /// Where all rows are new and were inserted before.
+    ahead: Option<Announcement>,
     /// Rows that MongoDB refused in an earlier run, which they spoiled.
     refused: Vec<Option<RowOutcome>>,
     /// What an earlier run of a dry run found.
@@ -242,7 +321,8 @@ where
         self.store.rejections.insert(load.id, &settled.rejections, session).await?;
         self.store.load_sums.insert(load.number, &settled.sums, session).await?;
         // Last, so that workers that take a chunk, and those who revoke it, wait as shortly as can be.
-        if !self.store.load_chunks.advance(load.id, chunk, from_byte, &settled.state, session).await? {
+        let chunks = &self.store.load_chunks;
+        if !chunks.advance(load.id, chunk, from_byte, self.ahead.as_ref(), &settled.state, session).await? {
             return Err(Error::custom(Stop::Moved));
         }
         let all_new = outcomes.iter().all(|outcome| *outcome == RowOutcome::Inserted);
@@ -255,6 +335,9 @@ where
         if !self.likely_new || dry_run {
             let ids = self.rows.iter().map(|row| Bson::Int64(row.id())).collect();
             existing = find_existing(&self.collection, ids, session).await?;
+            let of_others = existing.values().filter(|row| row.written().load != self.batch.load.number);
+            let of_others = of_others.filter(|row| row.written().line.is_some()).map(LoadedDocument::id);
+            self.store.announced.check(of_others, session).await?;
         }
         let (mut inserts, mut updates, mut shadowed) = (Vec::new(), Vec::new(), Vec::new());
         let mut outcomes = Vec::with_capacity(self.rows.len());
@@ -280,7 +363,11 @@ where
             });
         }
         let changes = self.changes(&inserts, &updates, &shadowed, &existing).map_err(failed)?;
-        if !dry_run || R::Document::MAY_BE_REFUSED {
+        if let (Some(announcement), Some(last)) = (&self.ahead, self.rows.last()) {
+            if !self.store.announced.confirm(announcement, (last.id(), last.written()), session).await? {
+                return Err(Error::custom(Stop::NotThere));
+            }
+        } else if !dry_run || R::Document::MAY_BE_REFUSED {
             self.insert(&inserts, session).await?;
             self.replace(&updates, session).await?;
         }
@@ -474,10 +561,7 @@ async fn write_all<D: LoadedDocument>(
         if let Some(failure) = reply.write_errors.into_iter().next() {
             return match refusal(failure.code, &failure.errmsg) {
                 Some(outcome) => Ok(Some((sent + failure.index, outcome))),
-                None => {
-                    let reason = format!("write error {}: {}", failure.code, failure.errmsg);
-                    Err(failed(StoreError::Failed(Error::custom(reason))))
-                }
+                None => Err(failed(failure.error())),
             };
         }
         if reply.n != count as i64 {

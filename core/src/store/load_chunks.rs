@@ -13,7 +13,12 @@ use roaring::{RoaringBitmap, RoaringTreemap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{BATCH_SIZE, LoadSession, StoreError, paystats, session::end_sessions};
+use super::{
+    BATCH_SIZE, LoadSession, StoreError,
+    announced::{AnnouncedRows, Announcement},
+    paystats,
+    session::end_sessions,
+};
 use crate::{
     domain::Amount,
     load::{ChunkProgress, Counts, Load, LoadEntity, LoadId, RejectionCount, SumOutOfRange, TotalChange, TotalChanges},
@@ -23,6 +28,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct LoadChunks {
     chunks: Collection<ChunkDocument>,
+    announced: AnnouncedRows,
 }
 
 /// A piece of a source, cut between two records.
@@ -46,6 +52,8 @@ pub struct LoadChunk {
     pub state: ChunkState,
     /// How often a postal code was removed since the chunk is there: who knew the postal codes of before must look again.
     pub postal_codes_removed: i64,
+    /// The claim that it was taken by.
+    pub claim: Option<Uuid>,
 }
 
 /// How far a chunk is, and what became of its rows so far.
@@ -131,6 +139,9 @@ struct ChunkDocument {
     revoked: bool,
     claim: Option<String>,
     session: Option<Document>,
+    /// Rows that may be there though the chunk does not stand behind them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    announced: Option<Announcement>,
     #[serde(flatten)]
     state: StateDocument,
 }
@@ -197,21 +208,25 @@ impl LoadChunk {
             only_lines: None,
             state: ChunkState { next_byte: byte, next_line: line, summed_to: Some(byte), ..ChunkState::default() },
             postal_codes_removed: 0,
+            claim: None,
         }
     }
 }
 
 impl LoadChunks {
     pub(super) fn new(database: &Database) -> Self {
-        Self { chunks: database.collection(COLLECTION) }
+        Self { chunks: database.collection(COLLECTION), announced: AnnouncedRows::new(database) }
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
         let open = IndexOptions::builder().partial_filter_expression(doc! { "done": false }).build();
+        let announcing = doc! { "announced.load": { "$exists": true } };
+        let announcing = IndexOptions::builder().partial_filter_expression(announcing).build();
         self.chunks
             .create_indexes([
                 IndexModel::builder().keys(doc! { "load": 1, "done": 1, "index": 1 }).build(),
                 IndexModel::builder().keys(doc! { "entity": 1 }).options(open).build(),
+                IndexModel::builder().keys(doc! { "announced.load": 1 }).options(announcing).build(),
             ])
             .await?;
         Ok(())
@@ -234,6 +249,7 @@ impl LoadChunks {
             revoked: false,
             claim: None,
             session: None,
+            announced: None,
             state: StateDocument::new(&chunk.state)?,
         };
         let mut fields = serialize_to_document(&document).map_err(|error| corrupt(&error))?;
@@ -245,7 +261,8 @@ impl LoadChunks {
     /// One chunk of a load, held by `claim` from now on, whose transactions run in `session`. `None` if there is no such chunk, or if
     /// the claim was ended by a later one.
     ///
-    /// A worker that is stopped in the middle of a transaction keeps its rows locked for a minute; ending its session frees them.
+    /// A worker that is stopped in the middle of a transaction keeps its rows locked for a minute; ending its session frees them. Rows that
+    /// it has announced are taken back.
     pub async fn take(
         &self,
         load: LoadId,
@@ -262,12 +279,15 @@ impl LoadChunks {
         if known.state.done {
             return Ok(Some(known.try_into()?));
         }
-        end_sessions(&self.chunks, known.session.into_iter().collect()).await?;
+        let sessions = known.session.into_iter().chain(known.announced.map(|announcement| announcement.session));
+        end_sessions(&self.chunks, sessions.collect()).await?;
         let set = doc! { "$set": { "claim": claim.id.to_string(), "session": session.0.id() } };
-        self.chunks.update_one(name.clone(), set).await?;
+        self.chunks.update_one(name, set).await?;
         claim.made = true;
-        // Read once more: what the ended session had committed at the last moment counts.
-        self.chunks.find_one(name).await?.map(LoadChunk::try_from).transpose()
+        self.announced.withdraw_from(&id(load, index), &claim.id.to_string()).await?;
+        // Read once more: what the ended session had committed at the last moment counts, and so does a claim that was made since.
+        let mine = doc! { "_id": id(load, index), "claim": claim.id.to_string() };
+        self.chunks.find_one(mine).await?.map(LoadChunk::try_from).transpose()
     }
 
     /// Whether a chunk is there, and whether it is done.
@@ -335,21 +355,24 @@ impl LoadChunks {
     /// Lets no worker write any more of a load's chunks. Once this returns, whatever they had under way is either there or never will be.
     pub async fn revoke(&self, load: LoadId) -> Result<(), StoreError> {
         #[derive(Deserialize)]
-        struct Session {
+        struct Sessions {
             session: Option<Document>,
+            announced: Option<Announcement>,
         }
         let open = doc! { "load": load.to_string(), "done": false };
-        let held: Vec<Session> = self
+        let held: Vec<Sessions> = self
             .chunks
             .clone_with_type()
             .find(open.clone())
-            .projection(doc! { "session": 1 })
+            .projection(doc! { "session": 1, "announced": 1 })
             .await?
             .try_collect()
             .await?;
-        end_sessions(&self.chunks, held.into_iter().filter_map(|chunk| chunk.session).collect()).await?;
+        let of_takers = held.iter().filter_map(|chunk| chunk.announced.as_ref()).map(|announced| &announced.session);
+        let sessions = held.iter().filter_map(|chunk| chunk.session.as_ref()).chain(of_takers).cloned().collect();
+        end_sessions(&self.chunks, sessions).await?;
         self.chunks.update_many(open, doc! { "$set": { "revoked": true } }).await?;
-        Ok(())
+        self.announced.withdraw_from_all(&load.to_string()).await
     }
 
     /// What all chunks of a load come to.
@@ -465,26 +488,34 @@ impl LoadChunks {
         Ok(lines)
     }
 
-    /// Moves a chunk on, inside the transaction that wrote its rows. `false` if that must not be: it stands elsewhere, is done, is
-    /// revoked, or knew postal codes that are gone.
+    /// Announces rows of a chunk. `false` if that must not be: see [`Self::advance`].
+    pub(super) async fn announce(
+        &self,
+        load: LoadId,
+        chunk: &LoadChunk,
+        from_byte: u64,
+        announcement: &Announcement,
+    ) -> Result<bool, StoreError> {
+        let here = held(load, chunk, from_byte, None);
+        let set = doc! { "$set": { "announced": serialize_to_bson(announcement).map_err(|error| corrupt(&error))? } };
+        Ok(self.chunks.update_one(here, set).await?.matched_count == 1)
+    }
+
+    /// Moves a chunk on, inside the transaction that wrote its rows, and ends their announcement. `false` if that must not be: it stands
+    /// elsewhere, is done, is revoked, is another worker's, has other rows announced, or knew postal codes that are gone.
     pub(super) async fn advance(
         &self,
         load: LoadId,
         chunk: &LoadChunk,
         from_byte: u64,
+        announcement: Option<&Announcement>,
         state: &ChunkState,
         session: &mut ClientSession,
     ) -> Result<bool, mongodb::error::Error> {
-        let here = doc! {
-            "_id": id(load, chunk.index),
-            "next_byte": from_byte as i64,
-            "done": false,
-            "revoked": false,
-            "postal_codes_removed": chunk.postal_codes_removed,
-        };
+        let here = held(load, chunk, from_byte, announcement);
         let state = StateDocument::new(state).map_err(mongodb::error::Error::custom)?;
-        let set = doc! { "$set": serialize_to_bson(&state)? };
-        Ok(self.chunks.update_one(here, set).session(session).await?.matched_count == 1)
+        let on = doc! { "$set": serialize_to_bson(&state)?, "$unset": { "announced": 1 } };
+        Ok(self.chunks.update_one(here, on).session(session).await?.matched_count == 1)
     }
 
     /// Makes workers that write paystats look at the postal codes again, inside the transaction that removes some.
@@ -498,8 +529,22 @@ impl LoadChunks {
     }
 }
 
-fn id(load: LoadId, index: u32) -> String {
+/// The `_id` of a chunk.
+pub(super) fn id(load: LoadId, index: u32) -> String {
     format!("{load}/{index}")
+}
+
+/// A chunk in the hands of the worker that took it, where a batch of it starts.
+fn held(load: LoadId, chunk: &LoadChunk, from_byte: u64, announcement: Option<&Announcement>) -> Document {
+    doc! {
+        "_id": id(load, chunk.index),
+        "claim": chunk.claim.map(|claim| claim.to_string()),
+        "next_byte": from_byte as i64,
+        "done": false,
+        "revoked": false,
+        "postal_codes_removed": chunk.postal_codes_removed,
+        "announced.token": announcement.map(|announcement| announcement.token),
+    }
 }
 
 impl StateDocument {
@@ -533,6 +578,11 @@ impl TryFrom<ChunkDocument> for LoadChunk {
             duplicate_lines: lines_from_binary(&document.duplicate_lines)?,
             only_lines: document.only_lines.as_ref().map(lines_from_binary).transpose()?,
             postal_codes_removed: document.postal_codes_removed,
+            claim: document
+                .claim
+                .map(|claim| claim.parse())
+                .transpose()
+                .map_err(|error: uuid::Error| corrupt(&error))?,
             state: ChunkState {
                 next_byte: state.next_byte as u64,
                 next_line: state.next_line as u64,

@@ -3,6 +3,7 @@
 //! `server` and `loader` hold one [`Store`] each. It connects lazily: calls fail with [`StoreError::Unavailable`] while
 //! MongoDB is away, within seconds, and work again once it is back. What a call has written is on a majority of the replica set when it returns.
 
+mod announced;
 mod areas;
 mod audit;
 mod backup;
@@ -60,8 +61,8 @@ pub use totals::{GroupTotal, Totals};
 pub use undo_log::{KeptReason, KeptRow};
 
 use self::{
-    counters::Counters, load_sums::LoadSums, paystats::PaystatDocument, postal_codes::PostalCodeDocument,
-    schema::Schema, undo_log::UndoLog,
+    announced::AnnouncedRows, counters::Counters, load_sums::LoadSums, paystats::PaystatDocument,
+    postal_codes::PostalCodeDocument, schema::Schema, undo_log::UndoLog,
 };
 use crate::{config::StoreConfig, telemetry::traces};
 
@@ -75,6 +76,7 @@ pub struct Store {
     database: Database,
     schema: Schema,
     counters: Counters,
+    announced: AnnouncedRows,
     load_sums: LoadSums,
     /// Postal codes and their areas.
     pub postal_codes: PostalCodes,
@@ -118,6 +120,8 @@ impl Store {
         let mut acknowledged = options.write_concern.take().unwrap_or_default();
         acknowledged.w.get_or_insert(Acknowledgment::Majority);
         options.write_concern = Some(acknowledged);
+        // And whatever is decided by what is read, is decided by what the primary has now.
+        (options.read_concern, options.selection_criteria) = (None, None);
         options.command_event_handler = handler;
         let database = Client::with_options(options)?.database(&config.database);
         let loads = Loads::new(&database, config.undo_days);
@@ -135,6 +139,7 @@ impl Store {
             audit: Audit::new(&database),
             schema: Schema::new(&database),
             counters: Counters::new(&database),
+            announced: AnnouncedRows::new(&database),
             load_sums: LoadSums::new(&database, loads.clone()),
             database,
         })

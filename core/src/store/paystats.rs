@@ -1,5 +1,5 @@
 //! The collection `paystats`: `_id` (int64), `amount` (Decimal128), `month` (date), `age`, `gender`, `postal_code_id`,
-//! `written`. It is the truth that every total is made from.
+//! `written`. It is the truth that every total is made from. Between the rows may stand tokens, whose `_id` is a UUID: see `announced`.
 
 use std::{
     borrow::Cow,
@@ -17,6 +17,7 @@ use time::{Date, OffsetDateTime, Time};
 
 use super::{
     Direction, Key, KeyPart, Page, PageRequest, Provenance, Rollups, StoreError,
+    announced::AnnouncedRows,
     decimal::{from_decimal128, to_decimal128},
     error::duplicate_as,
     load_batches::{LoadRow, LoadedDocument},
@@ -30,6 +31,7 @@ pub struct Paystats {
     paystats: Collection<PaystatDocument>,
     postal_codes: Collection<Document>,
     rollups: Rollups,
+    announced: AnnouncedRows,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,8 +85,8 @@ pub(super) const COLLECTION: &str = "paystats";
 
 impl Paystats {
     pub(super) fn new(database: &Database, rollups: Rollups) -> Self {
-        let postal_codes = database.collection("postal_codes");
-        Self { paystats: database.collection(COLLECTION), postal_codes, rollups }
+        let (paystats, postal_codes) = (database.collection(COLLECTION), database.collection("postal_codes"));
+        Self { paystats, postal_codes, rollups, announced: AnnouncedRows::new(database) }
     }
 
     pub(super) async fn create_indexes(&self) -> Result<(), StoreError> {
@@ -118,28 +120,35 @@ impl Paystats {
 
     /// The greatest number in use; 0 if there is none.
     pub async fn greatest_id(&self) -> Result<i64, StoreError> {
-        Ok(self.paystats.find_one(doc! {}).sort(doc! { "_id": -1 }).await?.map_or(0, |document| document.id))
+        let rows = doc! { "_id": { "$gte": 0_i64 } };
+        Ok(self.paystats.find_one(rows).sort(doc! { "_id": -1 }).await?.map_or(0, |document| document.id))
     }
 
     /// Adds a paystat; [`StoreError::Duplicate`] if its number is taken. Says whether its postal code exists.
     pub async fn insert(&self, paystat: &Paystat, written: Provenance) -> Result<bool, StoreError> {
         let document = PaystatDocument::new(paystat, written);
         let mut session = self.paystats.client().start_session().await?;
-        session
-            .start_transaction()
-            .and_run((self.clone(), document), |session, (store, document)| {
-                async move {
-                    let known = store.touch_postal_code(document.postal_code_id, session).await?;
-                    if known {
-                        store.paystats.insert_one(&*document).session(&mut *session).await?;
-                        store.rollups.edited(BTreeSet::from([document.postal_code_id]), session).await?;
+        loop {
+            let run = session
+                .start_transaction()
+                .and_run((self, &document), |session, (store, document)| {
+                    async move {
+                        let known = store.touch_postal_code(document.postal_code_id, session).await?;
+                        if known {
+                            store.announced.check([document.id], session).await?;
+                            store.paystats.insert_one(&**document).session(&mut *session).await?;
+                            store.rollups.edited(BTreeSet::from([document.postal_code_id]), session).await?;
+                        }
+                        Ok(known)
                     }
-                    Ok(known)
-                }
-                .boxed()
-            })
-            .await
-            .map_err(duplicate_as("id"))
+                    .boxed()
+                })
+                .await;
+            match run {
+                Err(error) if self.announced.waited_for(&error).await? => {}
+                done => return done.map_err(duplicate_as("id")),
+            }
+        }
     }
 
     /// Changes a paystat. `None` in the outer place if its new postal code does not exist, in the inner place if there is no
@@ -169,26 +178,33 @@ impl Paystats {
         let (filter, update) = (doc! { "_id": id.get() }, doc! { "$set": set });
         let postal_code = change.postal_code_id.map(PostalCodeId::get);
         let mut session = self.paystats.client().start_session().await?;
-        let changed = session
-            .start_transaction()
-            .and_run((self.clone(), filter, update), move |session, (store, filter, update)| {
-                async move {
-                    if let Some(postal_code) = postal_code
-                        && !store.touch_postal_code(postal_code, session).await?
-                    {
-                        return Ok(None);
+        let changed = loop {
+            let run = session
+                .start_transaction()
+                .and_run((self, &filter, &update), move |session, (store, filter, update)| {
+                    async move {
+                        if let Some(postal_code) = postal_code
+                            && !store.touch_postal_code(postal_code, session).await?
+                        {
+                            return Ok(None);
+                        }
+                        store.announced.check([id.get()], session).await?;
+                        let mut touched = store.rollups.postal_codes_of(vec![id.get()], session).await?;
+                        let change = store.paystats.find_one_and_update((*filter).clone(), (*update).clone());
+                        let change = change.return_document(ReturnDocument::After).session(&mut *session);
+                        let Some(changed) = change.await? else { return Ok(Some(None)) };
+                        touched.insert(changed.postal_code_id);
+                        store.rollups.edited(touched, session).await?;
+                        Ok(Some(Some(changed)))
                     }
-                    let mut touched = store.rollups.postal_codes_of(vec![id.get()], session).await?;
-                    let change = store.paystats.find_one_and_update(filter.clone(), update.clone());
-                    let change = change.return_document(ReturnDocument::After).session(&mut *session);
-                    let Some(changed) = change.await? else { return Ok(Some(None)) };
-                    touched.insert(changed.postal_code_id);
-                    store.rollups.edited(touched, session).await?;
-                    Ok(Some(Some(changed)))
-                }
-                .boxed()
-            })
-            .await?;
+                    .boxed()
+                })
+                .await;
+            match run {
+                Err(error) if self.announced.waited_for(&error).await? => {}
+                done => break done?,
+            }
+        };
         changed.map(|found| found.map(StoredPaystat::try_from).transpose()).transpose()
     }
 
@@ -199,20 +215,27 @@ impl Paystats {
             return Ok(None);
         }
         let mut session = self.paystats.client().start_session().await?;
-        let removed = session
-            .start_transaction()
-            .and_run((self.clone(), doc! { "_id": id.get() }), move |session, (store, filter)| {
-                async move {
-                    let touched = store.rollups.postal_codes_of(vec![id.get()], session).await?;
-                    let removed = store.paystats.find_one_and_delete(filter.clone()).session(&mut *session).await?;
-                    if removed.is_some() {
-                        store.rollups.edited(touched, session).await?;
+        let removed = loop {
+            let run = session
+                .start_transaction()
+                .and_run((self, doc! { "_id": id.get() }), move |session, (store, filter)| {
+                    async move {
+                        store.announced.check([id.get()], session).await?;
+                        let touched = store.rollups.postal_codes_of(vec![id.get()], session).await?;
+                        let removed = store.paystats.find_one_and_delete(filter.clone()).session(&mut *session).await?;
+                        if removed.is_some() {
+                            store.rollups.edited(touched, session).await?;
+                        }
+                        Ok(removed)
                     }
-                    Ok(removed)
-                }
-                .boxed()
-            })
-            .await?;
+                    .boxed()
+                })
+                .await;
+            match run {
+                Err(error) if self.announced.waited_for(&error).await? => {}
+                done => break done?,
+            }
+        };
         removed.map(StoredPaystat::try_from).transpose()
     }
 
@@ -270,12 +293,15 @@ impl PaystatOrderField {
     }
 }
 
-/// The condition on `paystats` that a scope stands for.
+/// The condition on `paystats` that a scope stands for. What is no row has no month: see `announced`.
 pub(super) fn scope_document(scope: &PaystatScope) -> Document {
     let mut conditions = Document::new();
     let mut month = Document::new();
     month.extend(scope.from.map(|from| ("$gte".to_owned(), Bson::DateTime(to_date(from)))));
     month.extend(scope.to.map(|to| ("$lte".to_owned(), Bson::DateTime(to_date(to)))));
+    if month.is_empty() {
+        month.insert("$type", "date");
+    }
     let mut amount = Document::new();
     amount.extend(scope.min_amount.map(|min| ("$gte".to_owned(), Bson::Decimal128(to_decimal128(min)))));
     amount.extend(scope.max_amount.map(|max| ("$lte".to_owned(), Bson::Decimal128(to_decimal128(max)))));

@@ -12,11 +12,15 @@ use std::{
 
 use mongodb::{Client, bson::doc};
 use nix::sys::signal::Signal;
-use paystats_core::config::{Config, Secret};
+use paystats_core::{
+    config::{Config, Secret},
+    domain::PaystatScope,
+    store::Store,
+};
 use paystats_loader::LoaderConfig;
 use paystats_standalone::{engines::locate, lifeline};
 use paystats_tests::{
-    EngineUrls, RunningLoader, RunningServer, eventually, fresh_config,
+    At, EngineUrls, HeldUp, RunningLoader, RunningServer, eventually, fresh_config, load_numbered,
     sources::{paystat, paystat_row, paystats, postal_code, postal_code_row, postal_codes},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -167,6 +171,20 @@ async fn a_load_and_its_totals_go_over_tls_with_a_password() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_dead_worker_has_under_way_is_taken_back_with_no_more_rights() {
+    let secured = Secured::start().await;
+    let (config, _folder) = secured.config(PASSWORD);
+    let store = Store::new(&config.store).await.unwrap();
+    store.prepare().await.unwrap();
+    let load = load_numbered(1);
+    let rows = (1..=10).map(|id| (id as u64 + 1, paystat(id))).collect();
+    let _dead = HeldUp::at(At::Transaction, &config, &load, rows).await;
+    assert_eq!(store.paystats.count(&PaystatScope::default()).await.unwrap(), 10);
+    store.load_chunks.revoke(load.id).await.unwrap();
+    assert_eq!(store.paystats.count(&PaystatScope::default()).await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ use paystats_tests::{
     EngineUrls, RunningServer, TestBed, eventually, fresh_config, raw_database,
     sources::{paystat, paystat_row, paystats, postal_code, postal_code_row, postal_codes, random_source},
 };
+use roaring::RoaringTreemap;
 use serde_json::{Value, json};
 use tokio::fs::File;
 
@@ -51,10 +52,26 @@ async fn documents(store: &TestBed, name: &str) -> BTreeMap<String, RawDocumentB
     all.map_ok(by_id).try_collect().await.unwrap()
 }
 
-/// The rows of each load that stand there, and their sum.
+/// The ids of rows whose batch has not ended.
+async fn announced(bed: &TestBed) -> RoaringTreemap {
+    let mut announced = RoaringTreemap::new();
+    for chunk in documents(bed, "load_chunks").await.into_values() {
+        if let Some(announcement) = chunk.get("announced").unwrap() {
+            let ids = announcement.as_document().unwrap().get_binary("ids").unwrap().bytes;
+            announced |= RoaringTreemap::deserialize_from(ids).unwrap();
+        }
+    }
+    announced
+}
+
+/// The rows of each load that are its own, and their sum.
 async fn rows_of_loads(bed: &TestBed) -> BTreeMap<i64, (u64, Amount)> {
+    let announced = announced(bed).await;
     let mut rows: BTreeMap<i64, (u64, Amount)> = BTreeMap::new();
     for row in bed.paystats().await {
+        if announced.contains(row.paystat.id.get() as u64) {
+            continue;
+        }
         let (count, sum) = rows.entry(row.written.load).or_default();
         *count += 1;
         *sum = sum.checked_add(row.paystat.amount).unwrap();

@@ -1,6 +1,7 @@
 //! The store, asked as the server asks it, against what plain code makes of the same rows.
 
 mod acknowledged;
+mod announced;
 mod areas;
 mod backups;
 mod closing;
