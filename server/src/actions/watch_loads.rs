@@ -26,6 +26,8 @@ pub struct LoadNews {
     pub load: LoadId,
     /// Its state.
     pub progress: Arc<Progress>,
+    /// Number of the event that told it; `None` for an end that the bus has not taken yet.
+    pub number: Option<u64>,
     /// Whether there may have been other states before this one that the watcher has not seen and never will.
     pub missed: bool,
 }
@@ -47,6 +49,13 @@ const WAITS: u32 = 20;
 /// How long a watcher is let wait for events of which another server, or the store, knows already.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
+impl LoadNews {
+    fn of(load: LoadId, progress: Arc<Progress>, missed: bool) -> Self {
+        let number = Some(progress.seq);
+        Self { load, progress, number, missed }
+    }
+}
+
 impl Actions {
     /// How far a load is, or every state after the event `after`. Where these are not all known any more, or no event has this number, the
     /// state now stands for them as [`LoadNews::missed`].
@@ -67,7 +76,13 @@ impl Actions {
         }
         let heard = watching.now();
         let now = match &load.progress {
-            Some(end) if load.state.is_final() && (end.seq > 0 || heard.is_none()) => Arc::new(end.clone()),
+            Some(end) if load.state.is_final() && end.seq > 0 => Arc::new(end.clone()),
+            Some(end) if load.state.is_final() && heard.is_none() => {
+                let mut end = self.end(end);
+                end.seq = end.seq.max(after.unwrap_or_default());
+                let end = LoadNews { load: id, progress: Arc::new(end), number: None, missed: after.is_some() };
+                return Ok(UntilNow { news: vec![end], goes_on_after: None });
+            }
             _ => match heard {
                 Some(heard) if load.state.is_final() => heard,
                 heard => Arc::new(under_way(&load, heard.as_deref())),
@@ -77,7 +92,7 @@ impl Actions {
             // The store may know the end before all that was told on the way to it is heard.
             self.hear(&mut watching, now.seq).await;
         }
-        let news = |progress: Arc<Progress>, missed| LoadNews { load: id, progress, missed };
+        let news = |progress, missed| LoadNews::of(id, progress, missed);
         let ended = now.state.is_final();
         let told = match after {
             None => vec![news(now.clone(), false)],
@@ -132,22 +147,22 @@ impl Actions {
     pub async fn loads_until_now(&self, filter: &LoadFilter, after: Option<u64>) -> Result<UntilNow, ActionError> {
         let (under_way_now, heard) = self.watch.under_way();
         let store = &self.engines.store.loads;
+        let missed = after.is_some();
         let mut news = Vec::new();
         for load in store.open(filter).await? {
             let progress = under_way(&load, under_way_now.get(&load.id).map(|progress| &**progress));
             // Of a load that no event has told of nobody knows whether the watcher has seen it.
             if after.is_none_or(|after| progress.seq > after || progress.seq == 0) {
-                news.push(LoadNews { load: load.id, progress: Arc::new(progress), missed: false });
+                news.push(LoadNews::of(load.id, Arc::new(progress), missed));
             }
         }
         if let Some(after) = after {
             for load in store.ended_after(filter, after).await? {
                 let progress = Arc::new(load.progress.unwrap_or_default());
                 if progress.seq <= heard {
-                    news.push(LoadNews { load: load.id, progress, missed: false });
+                    news.push(LoadNews::of(load.id, progress, missed));
                 }
             }
-            news.iter_mut().for_each(|news| news.missed = true);
         }
         news.retain(|news| matches_state(filter, news.progress.state));
         news.sort_by_key(|news| news.progress.seq);
@@ -185,14 +200,14 @@ impl LoadChanges {
     async fn next(&mut self) -> Option<Result<LoadNews, ActionError>> {
         while !self.ended {
             if let Some((progress, missed)) = self.watching.next_after(self.seen) {
-                return Some(Ok(self.tell(progress, missed)));
+                (self.seen, self.ended) = (progress.seq, progress.state.is_final());
+                return Some(Ok(LoadNews::of(self.load.id, progress, missed)));
             }
             if let Some(end) = self.end_by_store() {
+                self.ended = true;
                 // What was before now is for others to tell.
-                if end.seq > 0 && end.seq <= self.seen {
-                    return None;
-                }
-                return Some(Ok(self.tell(Arc::new(end), true)));
+                let is_news = end.number.is_none_or(|number| number > self.seen);
+                return is_news.then_some(Ok(end));
             }
             if !self.watching.changed(self.patience()).await {
                 self.waited += u32::from(self.load.state.is_final());
@@ -211,22 +226,21 @@ impl LoadChanges {
         None
     }
 
-    fn tell(&mut self, progress: Arc<Progress>, missed: bool) -> LoadNews {
-        self.seen = progress.seq;
-        self.ended = progress.state.is_final();
-        LoadNews { load: self.load.id, progress, missed }
-    }
-
     /// How long to wait for a change before the store is asked.
     fn patience(&self) -> Duration {
         if self.load.state.is_final() { LAST_WORD } else { Duration::from_secs(5) }
     }
 
     /// The end of the load, where no event will tell it.
-    fn end_by_store(&self) -> Option<Progress> {
+    fn end_by_store(&self) -> Option<LoadNews> {
         let end = self.load.progress.as_ref().filter(|_| self.load.state.is_final())?;
-        let was_told = end.seq > 0 && end.seq <= self.actions.watch.heard();
-        (was_told || self.waited >= WAITS).then(|| end.clone())
+        let number = Some(end.seq).filter(|&seq| seq > 0);
+        if number.is_some_and(|number| number <= self.actions.watch.heard()) || self.waited >= WAITS {
+            let progress = Arc::new(self.actions.end(end));
+            Some(LoadNews { load: self.load.id, progress, number, missed: true })
+        } else {
+            None
+        }
     }
 }
 
@@ -253,7 +267,7 @@ impl AllChanges {
                     match self.matches(load, progress.state).await {
                         Ok(true) => {
                             self.told = seq;
-                            return Some(vec![Ok(LoadNews { load, progress, missed: false })]);
+                            return Some(vec![Ok(LoadNews::of(load, progress, false))]);
                         }
                         Ok(false) => {}
                         Err(error) => return Some(vec![Err(error)]),

@@ -141,7 +141,7 @@ fn until_now(feed: &Feed, UntilNow { news, goes_on_after }: UntilNow) -> BoxStre
     }
     let feed = feed.clone();
     let told = news.into_iter().map(move |news| {
-        feed.tells(EventId { number: Some(news.progress.seq), subject: 0 });
+        feed.tells(EventId { number: news.number, subject: 0 });
         Ok(news.into())
     });
     stream::iter(told).boxed()
@@ -156,16 +156,15 @@ fn from_now_on(
     let feed = feed.clone();
     news.map(move |news| {
         let news = news?;
-        // An end that no event told is new to everybody.
-        let number = Some(news.progress.seq).filter(|&seq| seq > 0);
-        feed.tells(EventId { number, subject: subject(&news) });
+        // What has no number is new to everybody.
+        feed.tells(EventId { number: news.number, subject: subject(&news) });
         Ok(news.into())
     })
     .boxed()
 }
 
 impl From<LoadNews> for LoadProgress {
-    fn from(LoadNews { load, progress, missed }: LoadNews) -> Self {
+    fn from(LoadNews { load, progress, missed, .. }: LoadNews) -> Self {
         Self { load, progress: Arc::unwrap_or_clone(progress), missed }
     }
 }

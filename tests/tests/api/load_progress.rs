@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
+use futures_util::{future::join_all, join};
 use paystats_core::load::{ChunkProgress, LoadEvent, LoadId, LoadState, Progress, Reverted};
 use paystats_loader::LoaderConfig;
 use paystats_tests::{RunningServer, Subscription, TestBed};
@@ -335,28 +335,41 @@ async fn an_event_that_cannot_be_read_keeps_nobody_from_hearing_those_behind_it(
     assert_eq!(after(seq(&queued)).await, told);
 }
 
-/// The bus was away when it ended.
+/// The bus was away when it ended. Its end has the number of what was told before it: a client that keeps what has the greatest number knows it.
 #[tokio::test]
 async fn a_load_whose_end_nobody_told_has_ended_all_the_same() {
     let bed = TestBed::new().await;
     let server = bed.start_server().await;
-    let (_, load, mut watch) = watch_a_load_that_waits(&bed, &server).await;
+    let (id, load, mut early) = watch_a_load_that_waits(&bed, &server).await;
     bed.bus().publish_event(load, &LoadEvent::Planning { started_at_millis: 0, bytes_total: 10 }).await.unwrap();
-    while next(&mut watch).await["state"] != "PLANNING" {}
+    let mut planning = next(&mut early).await;
+    while planning["state"] != "PLANNING" {
+        planning = next(&mut early).await;
+    }
+    let mut late = watch(&server, &id, None).await;
+    assert_eq!(next(&mut late).await, planning);
 
     let loads = &bed.store().loads;
     loads.start_reverting(load, LoadState::Failed, Some("no luck")).await.unwrap().unwrap();
     let mut end = Progress::queued(10).in_state(LoadState::Failed, Reverted::default());
     end.error = Some("no luck".to_owned());
     loads.end_reverting(load, &end).await.unwrap().unwrap();
-    let query = "{ loads(filter: { states: [FAILED] }) { nodes { state error progress { state error } } } }";
+    let query = "{ loads(filter: { states: [FAILED] }) { nodes { state error progress { seq state error } } } }";
     let answer = server.graphql(query, json!({})).await;
-    let end = json!({ "state": "FAILED", "error": "no luck" });
+    let end = json!({ "seq": planning["seq"], "state": "FAILED", "error": "no luck" });
     let expected = json!([{ "state": "FAILED", "error": "no luck", "progress": end }]);
     assert_eq!(answer.data()["loads"]["nodes"], expected);
-    let told = next(&mut watch).await;
-    assert_eq!((&told["state"], &told["seq"]), (&json!("FAILED"), &json!(0)));
-    assert_eq!(watch.next().await, None);
+
+    let seen = Some(seq(&planning));
+    let (early, late) = (early.rest(), late.rest());
+    let (early, late, new, back) = join!(early, late, progress_of(&server, &id, None), progress_of(&server, &id, seen));
+    let told = |watch: Vec<Value>| watch.into_iter().map(|mut next| next["loadProgress"].take()).collect();
+    for (told, states) in
+        [(told(early), &["FAILED"][..]), (told(late), &["FAILED"]), (new, &["PLANNING", "FAILED"]), (back, &["FAILED"])]
+    {
+        let told: Vec<_> = told.iter().map(|told| (told["state"].as_str().unwrap(), seq(told))).collect();
+        assert_eq!(told, states.iter().map(|&state| (state, seq(&planning))).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
