@@ -22,7 +22,7 @@ pub struct Shape {
 }
 
 /// How loads insert them.
-pub const OF_LOADS: Shape = Shape { batch: 4_000, concurrency: 4, transactions: true };
+pub const OF_LOADS: Shape = Shape { batch: 16_000, concurrency: 2, transactions: true };
 
 /// Most documents of one try of the search.
 const SEARCH_ROWS: u64 = 200_000;

@@ -5,6 +5,7 @@
 //! *Revert*: one worker takes back what a load wrote that failed, was cancelled or is undone.
 //! All may be done twice, by the same worker or another, and leave the same store.
 
+mod batches;
 mod chunk;
 mod columns;
 mod condition;
@@ -42,7 +43,7 @@ use self::{condition::Condition, metrics::Metrics, report::Reports};
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
-/// | `PAYSTATS_LOADER_CONCURRENCY` | chunks that this process works on at once | twice the number of cores |
+/// | `PAYSTATS_LOADER_CONCURRENCY` | chunks that this process works on at once | the number of cores |
 /// | `PAYSTATS_CHUNK_BYTES` | size of a chunk, in bytes; of a source with less than 64 such chunks a 64th of it, if that is 1 MiB or more | `8388608` (8 MiB) |
 /// | `PAYSTATS_LOADER_HTTP_ADDR` | where `/healthz`, `/readyz` and `/metrics` are served, to whoever asks: [`http_address`] | nowhere |
 /// | `PAYSTATS_CHUNKS_IN_FLIGHT` | chunks of one load that are on the queue at once, so that loads take turns | `16` |
@@ -61,8 +62,8 @@ impl LoaderConfig {
     pub fn from_env() -> Result<Self, ConfigError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            // While one worker waits for MongoDB another one parses.
-            concurrency: number("PAYSTATS_LOADER_CONCURRENCY", 2 * cores as u64, 1..=1_024)? as usize,
+            // Each keeps a connection busy: what it writes next is read meanwhile.
+            concurrency: number("PAYSTATS_LOADER_CONCURRENCY", cores as u64, 1..=1_024)? as usize,
             chunk_bytes: number("PAYSTATS_CHUNK_BYTES", 8 << 20, 1..=1 << 40)?,
             chunks_in_flight: number("PAYSTATS_CHUNKS_IN_FLIGHT", 16, 1..=1 << 20)? as u32,
         })
