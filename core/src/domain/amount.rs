@@ -63,9 +63,13 @@ impl Amount {
         // Large steps first: divisions of 128 bits are slow, and every row that is loaded comes through here.
         for step in [8, 4, 2, 1] {
             let power = 10_i128.pow(step);
-            while decimals >= step && coefficient % power == 0 {
-                coefficient /= power;
-                decimals -= step;
+            // What ends in as many zeros by tens does so by twos.
+            while decimals >= step && coefficient.trailing_zeros() >= step {
+                let shorter = coefficient / power;
+                if shorter * power != coefficient {
+                    break;
+                }
+                (coefficient, decimals) = (shorter, decimals - step);
             }
         }
         (coefficient, decimals)
