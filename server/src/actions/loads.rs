@@ -280,16 +280,16 @@ impl Actions {
     /// How far a load is: as the store has it once it has ended, else as its events tell.
     pub fn progress(&self, load: &Load) -> Progress {
         match &load.progress {
-            Some(end) if load.state.is_final() => self.end(end),
+            Some(end) if load.state.is_final() => self.end(end, 0),
             _ => under_way(load, self.watch.now(load.id).as_deref()),
         }
     }
 
-    /// The end of a load. One that the bus has not taken yet goes with the newest event of all: nothing that was told of the load before has a
-    /// greater number, and its own will be greater.
-    pub(super) fn end(&self, end: &Progress) -> Progress {
-        let seq = if end.seq == 0 { self.watch.heard() } else { end.seq };
-        Progress { seq, ..end.clone() }
+    /// The end of a load. One that the bus has not taken yet goes with the least number that it may get: the next one after the newest event of
+    /// all, and after `seen`.
+    pub(super) fn end(&self, end: &Progress, seen: u64) -> Progress {
+        let next = self.watch.heard().max(seen).saturating_add(1).min(i64::MAX as u64);
+        Progress { seq: if end.seq == 0 { next } else { end.seq }, ..end.clone() }
     }
 }
 

@@ -78,9 +78,8 @@ impl Actions {
         let now = match &load.progress {
             Some(end) if load.state.is_final() && end.seq > 0 => Arc::new(end.clone()),
             Some(end) if load.state.is_final() && heard.is_none() => {
-                let mut end = self.end(end);
-                end.seq = end.seq.max(after.unwrap_or_default());
-                let end = LoadNews { load: id, progress: Arc::new(end), number: None, missed: after.is_some() };
+                let progress = Arc::new(self.end(end, after.unwrap_or_default()));
+                let end = LoadNews { load: id, progress, number: None, missed: after.is_some() };
                 return Ok(UntilNow { news: vec![end], goes_on_after: None });
             }
             _ => match heard {
@@ -236,7 +235,7 @@ impl LoadChanges {
         let end = self.load.progress.as_ref().filter(|_| self.load.state.is_final())?;
         let number = Some(end.seq).filter(|&seq| seq > 0);
         if number.is_some_and(|number| number <= self.actions.watch.heard()) || self.waited >= WAITS {
-            let progress = Arc::new(self.actions.end(end));
+            let progress = Arc::new(self.actions.end(end, self.seen));
             Some(LoadNews { load: self.load.id, progress, number, missed: true })
         } else {
             None

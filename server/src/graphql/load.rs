@@ -192,8 +192,8 @@ pub struct LoadProgress {
 /// How far a load is. Counts never go back.
 #[Object]
 impl LoadProgress {
-    /// Number of the newest event in it: grows with every change. Only an end that NATS has not taken for some seconds may have the number of the
-    /// change before it, which it replaces. A client that lost its connection hands it back as `afterSeq`.
+    /// Number of the newest event in it: grows with every change. A client that lost its connection hands it back as
+    /// `afterSeq`.
     async fn seq(&self) -> i64 {
         self.progress.seq as i64
     }
