@@ -22,7 +22,7 @@ pub struct Shape {
 }
 
 /// How loads insert them.
-pub const OF_LOADS: Shape = Shape { batch: 16_000, concurrency: 2, transactions: true };
+pub const OF_LOADS: Shape = Shape { batch: 32_000, concurrency: 2, transactions: true };
 
 /// Most documents of one try of the search, and of those of the best ones that are tried again, since the first try takes a second only.
 const SEARCH_ROWS: u64 = 200_000;

@@ -21,6 +21,8 @@ use crate::{new_chunk, write_chunk};
 pub enum At {
     /// The rows are announced and not inserted.
     Insert,
+    /// Those of the first insert are there, and more are to come.
+    NextInsert,
     /// They are inserted, and the transaction that makes them the load's begins.
     Transaction,
     /// The transaction is to be committed.
@@ -33,10 +35,18 @@ impl At {
     fn is(self, command: &Document) -> bool {
         let of_paystats = |name| command.get_str(name).is_ok_and(|name| name == "paystats");
         match self {
-            Self::Insert => of_paystats("insert"),
-            Self::Transaction => of_paystats("find") && command.contains_key("startTransaction"),
+            Self::Insert | Self::NextInsert => of_paystats("insert"),
+            Self::Transaction => of_paystats("aggregate") && command.contains_key("startTransaction"),
             Self::Commit => command.contains_key("commitTransaction"),
             Self::TakingBack => of_paystats("delete"),
+        }
+    }
+
+    /// How many such commands come before.
+    fn passed(self) -> usize {
+        match self {
+            Self::NextInsert => 1,
+            Self::Insert | Self::Transaction | Self::Commit | Self::TakingBack => 0,
         }
     }
 }
@@ -87,15 +97,19 @@ impl HeldUp {
 pub async fn held_up_store(at: At, config: &Config) -> (Store, oneshot::Receiver<()>, mpsc::Sender<()>) {
     let (reached, is_there) = oneshot::channel();
     let (go, may_go) = mpsc::channel();
-    let once = Mutex::new(Some((reached, may_go)));
+    let once = Mutex::new((at.passed(), Some((reached, may_go))));
     let handler = EventHandler::callback(move |event| {
         if let CommandEvent::Started(started) = event
             && at.is(&started.command)
-            && let Some((reached, may_go)) = once.lock().unwrap().take()
         {
-            reached.send(()).unwrap();
-            // Who lets it go may be gone, as after a failed test.
-            let _ = may_go.recv();
+            let (passed, once) = &mut *once.lock().unwrap();
+            if *passed > 0 {
+                *passed -= 1;
+            } else if let Some((reached, may_go)) = once.take() {
+                reached.send(()).unwrap();
+                // Who lets it go may be gone, as after a failed test.
+                let _ = may_go.recv();
+            }
         }
     });
     (Store::with_command_events(&config.store, Some(handler)).await.unwrap(), is_there, go)

@@ -1,11 +1,11 @@
 //! Rows of loads that stand in `paystats` before the transaction of their batch: new ones, which mongod inserts faster outside of one.
 //!
-//! Such a batch is announced first: its chunk's document names the ids and a token. Then one ordered insert brings a document with the
-//! token as its `_id`, and the rows after it. The transaction that makes the rows the load's, by the undo log and the chunk's place,
-//! ends the announcement too. Until then they are nobody's:
+//! Such a batch is announced first: its chunk's document names the ids and some tokens. Then come ordered inserts, one for each token: a
+//! document with the token as its `_id`, and the next rows after it. The transaction that makes the rows the load's, by the undo log and
+//! the chunk's place, ends the announcement too. Until then they are nobody's:
 //!
 //! - Whoever takes or revokes the chunk takes them back first. An insert that comes late, however late, is refused as a whole: who
-//!   takes rows back leaves the token there before.
+//!   takes rows back leaves its token there before.
 //! - Whoever has to decide by one of them, a newer load or an edit, waits, and takes them back if that lasts too long. The batch is
 //!   written once more then.
 //!
@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::{FutureExt, TryStreamExt};
+use futures_util::{FutureExt, TryStreamExt, join};
 use mongodb::{
     ClientSession, Collection, Database,
     bson::{
@@ -25,9 +25,9 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Provenance, StoreError,
+    StoreError,
     error::{DUPLICATE_KEY, is_ended},
-    load_batches::{COMMAND_BYTES, LoadedDocument, WriteReply, failed},
+    load_batches::{COMMAND_ROWS, LoadedDocument, WriteReply, failed},
     load_chunks::{self, lines_from_binary, lines_to_binary},
     paystats,
     session::end_sessions,
@@ -48,8 +48,8 @@ pub(super) struct AnnouncedRows {
 /// What a chunk's document says of rows that are inserted before their transaction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Announcement {
-    /// `_id` of the document that is inserted before the rows.
-    pub token: Uuid,
+    /// Of each insert, the `_id` of the document that it brings before its rows.
+    pub tokens: Vec<Uuid>,
     /// The session in which they are inserted, or of who takes them back.
     pub session: Document,
     /// Number of the load.
@@ -67,13 +67,6 @@ struct AnnouncingChunk {
     announced: Announcement,
 }
 
-/// An insert of announced rows, as MongoDB is sent it.
-pub(super) struct AnnouncedInsert {
-    pub announcement: Announcement,
-    command: RawDocumentBuf,
-    documents: i64,
-}
-
 /// These rows are announced by others, so nothing can be decided by them yet.
 #[derive(Clone, Debug)]
 struct StillAnnounced(RoaringTreemap);
@@ -89,43 +82,54 @@ impl AnnouncedRows {
     /// Inserts rows whose announcement is in the store. `false` if they are not all new, or somebody takes them back: a part of them may be
     /// there then.
     ///
-    /// The answer comes from the primary alone. Should another member take its place, the last rows may be lost: see [`Self::confirm`].
-    pub(super) async fn insert(
+    /// The answers come from the primary alone. Should another member take its place, rows may be lost: see [`Self::confirm`].
+    pub(super) async fn insert<D: LoadedDocument>(
         &self,
-        insert: AnnouncedInsert,
+        announcement: &Announcement,
+        rows: &[D],
         session: &mut ClientSession,
     ) -> Result<bool, StoreError> {
         let database = self.paystats.client().database(&self.paystats.namespace().db);
-        // Sent once: the driver tries commands like this one no second time.
-        let reply = match database.run_raw_command(insert.command).session(session).await {
-            Err(error) if is_ended(&error) => return Ok(false),
-            reply => reply?,
-        };
-        let reply: WriteReply = deserialize_from_document(reply).map_err(Error::from)?;
-        match reply.write_errors.first() {
-            None if reply.n == insert.documents => Ok(true),
-            None => Err(StoreError::Corrupt {
-                collection: paystats::COLLECTION,
-                reason: format!("{} documents were to be written, and {} were", insert.documents, reply.n),
-            }),
-            Some(failure) if failure.code == DUPLICATE_KEY => Ok(false),
-            Some(failure) => Err(failure.error()),
+        let mut commands = announcement.inserts(rows).map(|(token, rows)| insert_command(token, rows));
+        let mut next = commands.next().transpose()?;
+        while let Some((command, documents)) = next {
+            // Sent once: the driver tries commands like this one no second time. While MongoDB takes it, the next one is made.
+            let sent = database.run_raw_command(command).session(&mut *session).into_future();
+            let (reply, following) = join!(sent, async { commands.next() });
+            let reply = match reply {
+                Err(error) if is_ended(&error) => return Ok(false),
+                reply => reply?,
+            };
+            let reply: WriteReply = deserialize_from_document(reply).map_err(Error::from)?;
+            match reply.write_errors.first() {
+                None if reply.n == documents => next = following.transpose()?,
+                None => {
+                    let reason = format!("{documents} documents were to be written, and {} were", reply.n);
+                    return Err(StoreError::Corrupt { collection: paystats::COLLECTION, reason });
+                }
+                Some(failure) if failure.code == DUPLICATE_KEY => return Ok(false),
+                Some(failure) => return Err(failure.error()),
+            }
         }
+        Ok(true)
     }
 
-    /// Removes the token of rows that are to be the load's, inside their transaction. `false` if not all of them are there, or somebody takes
-    /// them back. Since they were inserted in their order, the last one tells; and the token, whether it is of this insert.
-    pub(super) async fn confirm(
+    /// Removes the tokens of rows that are to be the load's, inside their transaction. `false` if not all of them are there, or somebody takes
+    /// them back. Since each insert brings its rows in their order, its last one tells; and its token, whether it is of this insert.
+    pub(super) async fn confirm<D: LoadedDocument>(
         &self,
         announcement: &Announcement,
-        last: (i64, Provenance),
+        rows: &[D],
         session: &mut ClientSession,
     ) -> Result<bool, Error> {
-        let (id, written) = last;
-        let last = doc! { "_id": id, "written.load": written.load, "written.line": written.line };
-        let token = doc! { "_id": announcement.token, "refused": null };
-        Ok(self.paystats.find_one(last).projection(doc! { "_id": 1 }).session(&mut *session).await?.is_some()
-            && self.paystats.delete_one(token).session(session).await?.deleted_count == 1)
+        let last = announcement.inserts(rows).filter_map(|(_, rows)| rows.last());
+        let last: Vec<_> = last
+            .map(|row| doc! { "_id": row.id(), "written.load": row.written().load, "written.line": row.written().line })
+            .collect();
+        let inserts = announcement.tokens.len() as u64;
+        let there = self.paystats.count_documents(doc! { "$or": last }).session(&mut *session).await?;
+        let tokens = doc! { "_id": { "$in": &announcement.tokens }, "refused": null };
+        Ok(there == inserts && self.paystats.delete_many(tokens).session(session).await?.deleted_count == inserts)
     }
 
     /// Takes back rows of one's own, whose insert was answered, in the session in which they were inserted.
@@ -217,10 +221,13 @@ impl AnnouncedRows {
     ///
     /// Whoever dies in the middle of the last transaction leaves its session in the announcement: it would keep the chunk locked for a minute.
     async fn withdraw_late(&self, chunk: AnnouncingChunk) -> Result<(), StoreError> {
-        let Announcement { token, session, .. } = &chunk.announced;
+        let Announcement { tokens, session, .. } = &chunk.announced;
         end_sessions(&self.chunks, vec![session.clone()]).await?;
-        let refuse = doc! { "$set": { "refused": true } };
-        let has_come = self.paystats.update_one(doc! { "_id": token }, refuse).upsert(true).await?.matched_count == 1;
+        let mut has_come = false;
+        for token in tokens {
+            let refuse = doc! { "$set": { "refused": true } };
+            has_come |= self.paystats.update_one(doc! { "_id": token }, refuse).upsert(true).await?.matched_count == 1;
+        }
         if has_come {
             // What it does until it hears that it is ended has to be there before.
             end_sessions(&self.chunks, vec![session.clone()]).await?;
@@ -229,7 +236,7 @@ impl AnnouncedRows {
             }
         }
         let mut session = self.chunks.client().start_session().await?;
-        let announcing = doc! { "_id": &chunk.id, "announced.token": token };
+        let announcing = doc! { "_id": &chunk.id, "announced.tokens": tokens };
         self.chunks.update_one(announcing, doc! { "$set": { "announced.session": session.id() } }).await?;
         self.take_back(&chunk.id, &chunk.announced, false, &mut session).await
     }
@@ -243,7 +250,7 @@ impl AnnouncedRows {
         Ok(self.chunks.client().database("admin").aggregate(operations).await?.try_next().await?.is_some())
     }
 
-    /// Removes rows and their announcement, unless somebody else does. What is one's own is known by the token too, which nobody has
+    /// Removes rows and their announcement, unless somebody else does. What is one's own is known by the tokens too, which nobody has
     /// refused then: the announcement may be gone with the whole database. A token that stays refuses its insert for ever.
     async fn take_back(
         &self,
@@ -258,17 +265,17 @@ impl AnnouncedRows {
             "written.load": announcement.load,
             "written.line": { "$gte": announcement.first_line, "$lte": announcement.last_line },
         };
-        let token = doc! { "_id": announcement.token, "refused": null };
+        let tokens = doc! { "_id": { "$in": &announcement.tokens }, "refused": null };
         let announcing =
-            doc! { "_id": chunk, "announced.token": announcement.token, "announced.session": session.id() };
+            doc! { "_id": chunk, "announced.tokens": &announcement.tokens, "announced.session": session.id() };
         session
             .start_transaction()
-            .and_run((self, rows, token, announcing), move |session, (this, rows, token, announcing)| {
+            .and_run((self, rows, tokens, announcing), move |session, (this, rows, tokens, announcing)| {
                 async move {
                     let end = doc! { "$unset": { "announced": 1 } };
                     let ended = this.chunks.update_one(announcing.clone(), end).session(&mut *session).await?;
                     let is_mine = is_own
-                        && this.paystats.delete_one(token.clone()).session(&mut *session).await?.deleted_count == 1;
+                        && this.paystats.delete_many(tokens.clone()).session(&mut *session).await?.deleted_count > 0;
                     if ended.matched_count == 1 || is_mine {
                         this.paystats.delete_many(rows.clone()).session(&mut *session).await?;
                     }
@@ -282,50 +289,55 @@ impl AnnouncedRows {
 }
 
 impl Announcement {
-    fn ids(&self) -> Result<RoaringTreemap, StoreError> {
+    /// Of rows of a load that are to be inserted in a session.
+    pub(super) fn of<D: LoadedDocument>(load: i64, rows: &[D], session: &ClientSession) -> Result<Self, StoreError> {
+        let ids = rows.iter().map(|row| row.id() as u64).collect();
+        let lines = || rows.iter().filter_map(|row| row.written().line);
+        Ok(Self {
+            tokens: rows.chunks(COMMAND_ROWS).map(|_| Uuid::new()).collect(),
+            session: session.id().clone(),
+            load,
+            first_line: lines().min().unwrap_or_default(),
+            last_line: lines().max().unwrap_or_default(),
+            ids: lines_to_binary(&ids)?,
+        })
+    }
+
+    /// Their ids.
+    pub(super) fn ids(&self) -> Result<RoaringTreemap, StoreError> {
         lines_from_binary(&self.ids)
+    }
+
+    /// The rows of each insert, after its token.
+    fn inserts<'a, D>(&'a self, rows: &'a [D]) -> impl Iterator<Item = (Uuid, &'a [D])> {
+        self.tokens.iter().copied().zip(rows.chunks(COMMAND_ROWS))
     }
 }
 
-impl AnnouncedInsert {
-    /// An insert of rows of a load; `None` if they are too many for one command.
-    pub(super) fn of<D: LoadedDocument>(
-        load: i64,
-        rows: &[D],
-        session: &ClientSession,
-    ) -> Result<Option<Self>, StoreError> {
-        #[derive(Serialize)]
-        struct Insert<'a, D> {
-            insert: &'a str,
-            documents: Vec<Inserted<'a, D>>,
-            #[serde(rename = "writeConcern")]
-            write_concern: Acknowledged,
-        }
-        #[derive(Serialize)]
-        #[serde(untagged)]
-        enum Inserted<'a, D> {
-            Token {
-                #[serde(rename = "_id")]
-                token: Uuid,
-            },
-            Row(&'a D),
-        }
-        #[derive(Serialize)]
-        struct Acknowledged {
-            w: i32,
-        }
-        let token = Uuid::new();
-        let documents: Vec<_> =
-            std::iter::once(Inserted::Token { token }).chain(rows.iter().map(Inserted::Row)).collect();
-        let count = documents.len() as i64;
-        let insert = Insert { insert: D::COLLECTION, documents, write_concern: Acknowledged { w: 1 } };
-        let command = serialize_to_raw_document_buf(&insert).map_err(Error::from)?;
-        let ids = rows.iter().map(|row| row.id() as u64).collect();
-        let lines = || rows.iter().filter_map(|row| row.written().line);
-        let (first_line, last_line) = (lines().min().unwrap_or_default(), lines().max().unwrap_or_default());
-        let (session, ids) = (session.id().clone(), lines_to_binary(&ids)?);
-        let announcement = Announcement { token, session, load, first_line, last_line, ids };
-        let fits = command.as_bytes().len() <= COMMAND_BYTES;
-        Ok(fits.then_some(Self { announcement, command, documents: count }))
+/// The command that inserts rows after a token, and the number of its documents.
+fn insert_command<D: LoadedDocument>(token: Uuid, rows: &[D]) -> Result<(RawDocumentBuf, i64), StoreError> {
+    #[derive(Serialize)]
+    struct Insert<'a, D> {
+        insert: &'a str,
+        documents: Vec<Inserted<'a, D>>,
+        #[serde(rename = "writeConcern")]
+        write_concern: Acknowledged,
     }
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Inserted<'a, D> {
+        Token {
+            #[serde(rename = "_id")]
+            token: Uuid,
+        },
+        Row(&'a D),
+    }
+    #[derive(Serialize)]
+    struct Acknowledged {
+        w: i32,
+    }
+    let documents: Vec<_> = std::iter::once(Inserted::Token { token }).chain(rows.iter().map(Inserted::Row)).collect();
+    let count = documents.len() as i64;
+    let insert = Insert { insert: D::COLLECTION, documents, write_concern: Acknowledged { w: 1 } };
+    Ok((serialize_to_raw_document_buf(&insert).map_err(Error::from)?, count))
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
+use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{
     ClientSession, Collection,
     bson::{Bson, RawDocumentBuf, deserialize_from_document, doc, serialize_to_raw_document_buf},
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     BATCH_SIZE, ChunkState, LoadChunk, LoadSession, LoadSum, Provenance, Store, StoreError,
-    announced::{AnnouncedInsert, Announcement},
+    announced::Announcement,
     error::{DUPLICATE_KEY, is_ended},
     load_chunks,
     undo_log::{Replaced, UndoLog},
@@ -152,8 +152,10 @@ enum Stop {
     Failed(String),
 }
 
+/// Documents of one command or answer: its bytes are held some times over on their way.
+pub(super) const COMMAND_ROWS: usize = 4_000;
 /// Bytes of one command, whose documents may have 16 MiB; a document that is larger goes alone.
-pub(super) const COMMAND_BYTES: usize = 8 << 20;
+const COMMAND_BYTES: usize = 8 << 20;
 
 /// The answer of a write command, as far as it tells which statements failed.
 #[derive(Deserialize)]
@@ -252,12 +254,11 @@ impl Store {
         if !batch.likely_new || load.dry_run || R::Document::MAY_BE_REFUSED || rows.is_empty() {
             return Ok(Ahead::No);
         }
-        let Some(insert) = AnnouncedInsert::of(load.number, rows, &session.0)? else { return Ok(Ahead::No) };
-        let announcement = insert.announcement.clone();
+        let announcement = Announcement::of(load.number, rows, &session.0)?;
         if !self.load_chunks.announce(load.id, chunk, from_byte, &announcement).await? {
             return Ok(Ahead::Moved);
         }
-        if self.announced.insert(insert, &mut session.0).await? {
+        if self.announced.insert(&announcement, rows, &mut session.0).await? {
             return Ok(Ahead::There(announcement));
         }
         self.withdraw(batch, &announcement, session).await?;
@@ -333,8 +334,8 @@ where
         let dry_run = self.batch.load.dry_run;
         let mut existing = HashMap::new();
         if !self.likely_new || dry_run {
-            let ids = self.rows.iter().map(|row| Bson::Int64(row.id())).collect();
-            existing = find_existing(&self.collection, ids, session).await?;
+            let ids: Vec<i64> = self.rows.iter().map(LoadedDocument::id).collect();
+            existing = find_existing(&self.collection, &ids, session).await?;
             let of_others = existing.values().filter(|row| row.written().load != self.batch.load.number);
             let of_others = of_others.filter(|row| row.written().line.is_some()).map(LoadedDocument::id);
             self.store.announced.check(of_others, session).await?;
@@ -363,8 +364,8 @@ where
             });
         }
         let changes = self.changes(&inserts, &updates, &shadowed, &existing).map_err(failed)?;
-        if let (Some(announcement), Some(last)) = (&self.ahead, self.rows.last()) {
-            if !self.store.announced.confirm(announcement, (last.id(), last.written()), session).await? {
+        if let Some(announcement) = &self.ahead {
+            if !self.store.announced.confirm(announcement, &self.rows, session).await? {
                 return Err(Error::custom(Stop::NotThere));
             }
         } else if !dry_run || R::Document::MAY_BE_REFUSED {
@@ -383,7 +384,10 @@ where
             touch(&self.collection, shadowed.iter().map(|row| row.id()).collect(), session).await?;
         }
         let replaced = Replaced {
-            inserted: inserts.iter().map(|&place| self.rows[place].id() as u64).collect(),
+            inserted: match &self.ahead {
+                Some(announcement) => announcement.ids().map_err(failed)?,
+                None => inserts.iter().map(|&place| self.rows[place].id() as u64).collect(),
+            },
             elsewhere: self.elsewhere(&updates, &shadowed, &existing).map_err(failed)?,
             replaced: updates.iter().filter_map(|&place| existing.remove(&self.rows[place].id())).collect(),
             shadowed: shadowed.into_iter().cloned().collect(),
@@ -486,16 +490,18 @@ fn refusal(code: i32, message: &str) -> Option<RowOutcome> {
 
 async fn find_existing<D: LoadedDocument>(
     collection: &Collection<D>,
-    ids: Vec<Bson>,
+    ids: &[i64],
     session: &mut ClientSession,
 ) -> Result<HashMap<i64, D>, Error> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
+    let mut existing = HashMap::new();
+    for ids in ids.chunks(COMMAND_ROWS) {
+        let found = collection.find(doc! { "_id": { "$in": ids } }).batch_size(BATCH_SIZE);
+        let mut found = found.session(&mut *session).await?;
+        while let Some(document) = found.next(&mut *session).await.transpose()? {
+            existing.insert(document.id(), document);
+        }
     }
-    let mut cursor =
-        collection.find(doc! { "_id": { "$in": ids } }).batch_size(BATCH_SIZE).session(&mut *session).await?;
-    let found: Vec<D> = cursor.stream(session).try_collect().await?;
-    Ok(found.into_iter().map(|document| (document.id(), document)).collect())
+    Ok(existing)
 }
 
 /// Inserts documents inside a transaction. The place and the outcome of the first one that MongoDB refuses; the transaction is spoiled
@@ -555,7 +561,8 @@ async fn write_all<D: LoadedDocument>(
     let database = collection.client().database(&collection.namespace().db);
     let mut sent = 0;
     while sent < documents.len() {
-        let (count, body) = first_command(&documents[sent..], COMMAND_BYTES, &command)?;
+        let rows = &documents[sent..documents.len().min(sent + COMMAND_ROWS)];
+        let (count, body) = first_command(rows, COMMAND_BYTES, &command)?;
         let reply: WriteReply =
             deserialize_from_document(database.run_raw_command(body).session(&mut *session).await?)?;
         if let Some(failure) = reply.write_errors.into_iter().next() {

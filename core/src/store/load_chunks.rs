@@ -543,7 +543,7 @@ fn held(load: LoadId, chunk: &LoadChunk, from_byte: u64, announcement: Option<&A
         "done": false,
         "revoked": false,
         "postal_codes_removed": chunk.postal_codes_removed,
-        "announced.token": announcement.map(|announcement| announcement.token),
+        "announced.tokens": announcement.map(|announcement| announcement.tokens.clone()),
     }
 }
 

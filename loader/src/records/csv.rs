@@ -11,6 +11,7 @@ use std::{
 };
 
 use csv_async::{AsyncReader, AsyncReaderBuilder, ByteRecord};
+use memchr::memchr3;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{BYTE_ORDER_MARK, MAX_RECORD_BYTES, Record, RecordError, Start};
@@ -114,15 +115,25 @@ impl<R> Guard<R> {
             self.at.byte += 1;
             self.at.line += u64::from(*byte == b'\n');
             rest = after;
-            if self.state == State::InField {
-                // Most bytes: those that change nothing.
-                let plain = rest.iter().take_while(|byte| !matches!(byte, b',' | b'\n' | b'\r')).count();
-                self.at.byte += plain as u64;
+            if self.state != State::StartRecord {
+                // Most bytes: no quotes and no line breaks.
+                let plain = memchr3(b'"', b'\n', b'\r', rest).unwrap_or(rest.len());
+                self.pass(&rest[..plain]);
                 rest = &rest[plain..];
             }
         }
         if self.state != State::StartRecord && self.at.byte - self.record.byte > MAX_RECORD_BYTES {
             self.refusal = Some(RecordError::TooLong { line: self.record.line });
+        }
+    }
+
+    /// Bytes of a record that are no quotes and no line breaks: the last one tells where the next byte stands.
+    fn pass(&mut self, plain: &[u8]) {
+        let Some(last) = plain.last() else { return };
+        self.at.line += u64::from(std::mem::take(&mut self.after_carriage_return));
+        self.at.byte += plain.len() as u64;
+        if self.state != State::InQuotedField {
+            self.state = if *last == b',' { State::StartField } else { State::InField };
         }
     }
 
@@ -180,6 +191,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for Guard<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use futures_util::stream;
+    use tokio_util::io::StreamReader;
+
     use super::*;
 
     async fn read(text: &[u8]) -> Vec<(u64, u64, Vec<String>)> {
@@ -191,6 +207,32 @@ mod tests {
         }
         assert_eq!(records.bytes_seen(), text.len() as u64);
         found
+    }
+
+    /// The starts of the records up to the end, or to what is refused; the source comes in pieces of so many bytes.
+    async fn starts(text: &[u8], piece: usize) -> Vec<Start> {
+        let pieces = text.chunks(piece).map(|piece| Ok::<_, io::Error>(Cursor::new(piece.to_vec())));
+        let mut records = CsvRecords::new(StreamReader::new(stream::iter(pieces)), Start::OF_SOURCE);
+        let mut starts = Vec::new();
+        while let Ok(Some(record)) = records.next().await {
+            starts.push(record.start);
+        }
+        starts
+    }
+
+    #[tokio::test]
+    async fn records_start_on_their_lines_however_the_source_comes() {
+        const BYTES: &[u8] = b"a,\"\n\r";
+        for number in 0..BYTES.len().pow(6) {
+            let text: Vec<u8> = (0..6).map(|place| BYTES[number / BYTES.len().pow(place) % BYTES.len()]).collect();
+            let all = starts(&text, text.len()).await;
+            assert_eq!(starts(&text, 1).await, all, "{}", text.escape_ascii());
+            for Start { byte, line } in all {
+                let before = String::from_utf8_lossy(&text[..byte as usize]).replace("\r\n", "\n");
+                let breaks = before.matches(['\r', '\n']).count() as u64;
+                assert_eq!(line, 1 + breaks, "{} at {byte}", text.escape_ascii());
+            }
+        }
     }
 
     fn fields(texts: &[&str]) -> Vec<String> {

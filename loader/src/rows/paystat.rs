@@ -28,7 +28,7 @@ impl PaystatRows {
 
 impl Rows for PaystatRows {
     type Row = Paystat;
-    const BATCH_ROWS: usize = 16_000;
+    const BATCH_ROWS: usize = 32_000;
     const MAY_BE_REFUSED: bool = false;
 
     fn parse(&self, record: &ByteRecord, line: u64) -> Result<Paystat, Rejection> {

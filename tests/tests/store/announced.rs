@@ -19,7 +19,9 @@ use paystats_tests::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-const ROWS: i64 = 300;
+/// So many that they come in two inserts.
+const ROWS: i64 = OF_FIRST_INSERT + 300;
+const OF_FIRST_INSERT: i64 = 4_000;
 
 fn rows(amount_of_each: &str) -> Vec<(u64, Paystat)> {
     let of = |id: i64| Paystat { amount: amount(amount_of_each), ..paystat(id) };
@@ -61,12 +63,17 @@ fn is_lost(written: &Result<(BatchOutcome, Vec<RowOutcome>), StoreError>) -> boo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_worker_that_is_overtaken_in_the_middle_of_a_batch_leaves_nothing_and_writes_no_more() {
-    for at in [At::Insert, At::Transaction, At::Commit] {
+    for at in [At::Insert, At::NextInsert, At::Transaction, At::Commit] {
         let bed = TestBed::new().await;
         bed.insert_postal_codes(1).await;
         let load = load_numbered(1);
         let late = HeldUp::at(at, bed.config(), &load, rows("1")).await;
-        assert_eq!(count(&bed).await, if matches!(at, At::Insert) { 0 } else { ROWS }, "{at:?}");
+        let there = match at {
+            At::Insert => 0,
+            At::NextInsert => OF_FIRST_INSERT,
+            _ => ROWS,
+        };
+        assert_eq!(count(&bed).await, there, "{at:?}");
 
         let (chunk, mut session) = take(bed.store(), &load, late.chunk.index).await;
         assert_eq!(chunk.state, late.chunk.state, "{at:?}");
@@ -84,7 +91,7 @@ async fn a_worker_that_is_overtaken_in_the_middle_of_a_batch_leaves_nothing_and_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_worker_whose_load_is_taken_back_in_the_middle_of_a_batch_leaves_nothing_and_writes_no_more() {
-    for at in [At::Insert, At::Transaction, At::Commit] {
+    for at in [At::Insert, At::NextInsert, At::Transaction, At::Commit] {
         let bed = TestBed::new().await;
         bed.insert_postal_codes(1).await;
         let load = load_numbered(1);
@@ -239,14 +246,18 @@ async fn rows_whose_postal_code_goes_before_they_come_are_not_left_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_that_come_to_another_database_than_they_were_announced_in_do_not_stay() {
-    let bed = TestBed::new().await;
-    bed.insert_postal_codes(1).await;
-    let late = HeldUp::at(At::Insert, bed.config(), &load_numbered(1), rows("1")).await;
-    // As where a backup of before was restored meanwhile.
-    documents(&bed, "load_chunks").await.delete_many(doc! {}).await.unwrap();
-    let (written, _) = late.goes_on().await.unwrap();
-    assert_eq!(written, BatchOutcome::Lost);
-    assert_eq!(documents(&bed, "paystats").await.count_documents(doc! {}).await.unwrap(), 0);
+    for at in [At::Insert, At::NextInsert] {
+        let bed = TestBed::new().await;
+        bed.insert_postal_codes(1).await;
+        let late = HeldUp::at(at, bed.config(), &load_numbered(1), rows("1")).await;
+        // As where a backup of before was restored meanwhile.
+        for name in ["load_chunks", "paystats"] {
+            documents(&bed, name).await.delete_many(doc! {}).await.unwrap();
+        }
+        let (written, _) = late.goes_on().await.unwrap();
+        assert_eq!(written, BatchOutcome::Lost, "{at:?}");
+        assert_eq!(documents(&bed, "paystats").await.count_documents(doc! {}).await.unwrap(), 0, "{at:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -264,13 +275,15 @@ async fn rows_that_are_there_already_cut_an_insert_short_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_that_an_election_loses_are_written_once_more() {
-    let bed = TestBed::new().await;
-    bed.insert_postal_codes(1).await;
-    let late = HeldUp::at(At::Transaction, bed.config(), &load_numbered(1), rows("1")).await;
-    // The new primary has the first ones only.
-    documents(&bed, "paystats").await.delete_many(doc! { "_id": { "$gt": 100 } }).await.unwrap();
-    let (written, _) = late.goes_on().await.unwrap();
-    assert!(matches!(written, BatchOutcome::Written { all_new: true, .. }), "{written:?}");
-    assert_written_by(&bed, 1, "1").await;
-    assert_eq!(documents(&bed, "paystats").await.count_documents(doc! {}).await.unwrap() as i64, ROWS);
+    // The new primary has the first ones only, or is the one that has taken the second insert.
+    for lost in [doc! { "$gt": 100 }, doc! { "$gt": 100, "$lte": OF_FIRST_INSERT }] {
+        let bed = TestBed::new().await;
+        bed.insert_postal_codes(1).await;
+        let late = HeldUp::at(At::Transaction, bed.config(), &load_numbered(1), rows("1")).await;
+        documents(&bed, "paystats").await.delete_many(doc! { "_id": lost }).await.unwrap();
+        let (written, _) = late.goes_on().await.unwrap();
+        assert!(matches!(written, BatchOutcome::Written { all_new: true, .. }), "{written:?}");
+        assert_written_by(&bed, 1, "1").await;
+        assert_eq!(documents(&bed, "paystats").await.count_documents(doc! {}).await.unwrap() as i64, ROWS);
+    }
 }
