@@ -37,7 +37,9 @@ async fn assert_written_by(bed: &TestBed, load: i64, amount_of_each: &str) {
     let stored = bed.paystats().await;
     let expected = rows(amount_of_each).into_iter().map(|(line, row)| (row, Provenance::of_line(load, line)));
     let stored: Vec<_> = stored.into_iter().map(|stored| (stored.paystat, stored.written)).collect();
-    assert_eq!(stored, expected.collect::<Vec<_>>());
+    let expected: Vec<_> = expected.collect();
+    let other = stored.iter().zip(&expected).find(|(stored, expected)| stored != expected);
+    assert!(stored == expected, "{} rows, of which one is another one: {other:?}", stored.len());
     assert_eq!((count(bed).await, bed.store().paystats.greatest_id().await.unwrap()), (ROWS, ROWS));
     let all = bed.store().totals.by(&PaystatScope::default(), &[]).await.unwrap();
     assert_eq!(all[0].total.count, ROWS);
