@@ -79,6 +79,11 @@ impl AnnouncedRows {
         }
     }
 
+    /// Whether a row is there, a load's or nobody's.
+    pub(super) async fn is_there(&self, id: i64) -> Result<bool, StoreError> {
+        Ok(self.paystats.find_one(doc! { "_id": id }).projection(doc! { "_id": 1 }).await?.is_some())
+    }
+
     /// Inserts rows whose announcement is in the store. `false` if they are not all new, or somebody takes them back: a part of them may be
     /// there then.
     ///

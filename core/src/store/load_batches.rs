@@ -251,8 +251,11 @@ impl Store {
         rows: &[R::Document],
     ) -> Result<Ahead, StoreError> {
         let LoadBatch { load, chunk, from_byte, .. } = *batch;
-        if !batch.likely_new || load.dry_run || R::Document::MAY_BE_REFUSED || rows.is_empty() {
-            return Ok(Ahead::No);
+        let may_be = batch.likely_new && !load.dry_run && !R::Document::MAY_BE_REFUSED;
+        let Some(first) = rows.first().filter(|_| may_be) else { return Ok(Ahead::No) };
+        // Where it is there already, as in a load of the same file, so are most of the others.
+        if self.announced.is_there(first.id()).await? {
+            return Ok(Ahead::NotAllNew);
         }
         let announcement = Announcement::of(load.number, rows, &session.0)?;
         if !self.load_chunks.announce(load.id, chunk, from_byte, &announcement).await? {
