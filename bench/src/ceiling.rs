@@ -24,10 +24,12 @@ pub struct Shape {
 /// How loads insert them.
 pub const OF_LOADS: Shape = Shape { batch: 32_000, concurrency: 2, transactions: true };
 
-/// Most documents of one try of the search, and of those of the best ones that are tried again, since the first try takes a second only.
+/// Most documents of one try of the search, and of those of the best ones that are tried again, since the first tries take a second only.
 const SEARCH_ROWS: u64 = 200_000;
 const FINAL_ROWS: u64 = 2_000_000;
 const FINALISTS: usize = 3;
+/// How often each is tried: its best try counts, since what else the machine does makes tries slower only.
+const TRIES: usize = 3;
 
 /// The fastest shape for so many documents.
 pub async fn search(bed: &Bed, rows: u64) -> Result<Shape> {
@@ -43,12 +45,14 @@ pub async fn search(bed: &Bed, rows: u64) -> Result<Shape> {
 }
 
 async fn fastest_first(bed: &Bed, rows: u64, shapes: &[Shape]) -> Result<Vec<Shape>> {
-    let mut tried = Vec::new();
-    for &shape in shapes {
-        tried.push((measure(bed, rows, shape).await?, shape));
+    let mut best: Vec<(f64, Shape)> = shapes.iter().map(|&shape| (0.0, shape)).collect();
+    for _ in 0..TRIES {
+        for (rate, shape) in &mut best {
+            *rate = rate.max(measure(bed, rows, *shape).await?);
+        }
     }
-    tried.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    Ok(tried.into_iter().map(|(_, shape)| shape).collect())
+    best.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    Ok(best.into_iter().map(|(_, shape)| shape).collect())
 }
 
 /// Documents a second.
