@@ -106,10 +106,6 @@ impl Bed {
 }
 
 impl Place {
-    pub fn database(&self) -> mongodb::Database {
-        self.client.database(&self.config.store.database)
-    }
-
     /// Accepts a load, as a server does: it lies on the queue until a loader takes it.
     pub async fn accept(&self, entity: LoadEntity, source: &str) -> Result<Load> {
         let Engines { store, bus } = &self.engines;
@@ -121,7 +117,7 @@ impl Place {
     }
 
     pub async fn remove(self) -> Result<()> {
-        self.database().drop().await.context("removing a database")?;
+        self.client.database(&self.config.store.database).drop().await.context("removing a database")?;
         self.client.shutdown().await;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mongodb::{
-    Collection, IndexModel,
+    Client, Collection, IndexModel,
     bson::{DateTime, Decimal128, RawDocumentBuf, doc},
 };
 
@@ -57,8 +57,9 @@ async fn fastest_first(bed: &Bed, rows: u64, shapes: &[Shape]) -> Result<Vec<Sha
 
 /// Documents a second.
 pub async fn measure(bed: &Bed, rows: u64, shape: Shape) -> Result<f64> {
-    let place = bed.place().await?;
-    let paystats: Collection<RawDocumentBuf> = place.database().collection("ceiling");
+    let client = Client::with_uri_str(bed.engines.mongod.uri()).await?;
+    let database = client.database("ceiling");
+    let paystats: Collection<RawDocumentBuf> = database.collection("paystats");
     let by_place = doc! { "postal_code_id": 1, "month": 1, "age": 1, "gender": 1 };
     paystats.create_index(IndexModel::builder().keys(by_place).build()).await?;
     let batches = documents(rows, shape.batch)?;
@@ -73,7 +74,8 @@ pub async fn measure(bed: &Bed, rows: u64, shape: Shape) -> Result<f64> {
         .try_for_each(async |()| Ok(()))
         .await?;
     let rate = rows as f64 / start.elapsed().as_secs_f64();
-    place.remove().await?;
+    database.drop().await?;
+    client.shutdown().await;
     Ok(rate)
 }
 

@@ -276,6 +276,28 @@ async fn rows_that_are_there_already_cut_an_insert_short_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_batch_whose_first_row_is_there_is_not_inserted_before_its_transaction() {
+    let bed = TestBed::new().await;
+    bed.insert_postal_codes(1).await;
+    let (inserted, mut inserts) = mpsc::unbounded_channel();
+    let handler = EventHandler::callback(move |event| {
+        if let CommandEvent::Started(started) = event
+            && started.command.get_str("insert").is_ok_and(|name| name == "paystats")
+        {
+            let _ = inserted.send(started.command.contains_key("autocommit"));
+        }
+    });
+    let store = Store::with_command_events(&bed.config().store, Some(handler)).await.unwrap();
+    let first = write_batch(&store, &load_numbered(1), &rows("1"), true, &[]).await;
+    assert!(first.iter().all(|outcome| *outcome == RowOutcome::Inserted));
+    assert_eq!((inserts.recv().await, inserts.recv().await), (Some(false), Some(false)));
+    let again = write_batch(&store, &load_numbered(2), &rows("1"), true, &[]).await;
+    assert!(again.iter().all(|outcome| *outcome == RowOutcome::Unchanged));
+    assert!(inserts.try_recv().is_err());
+    assert_written_by(&bed, 1, "1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_that_an_election_loses_are_written_once_more() {
     // The new primary has the first ones only, or is the one that has taken the second insert.
     for lost in [doc! { "$gt": 100 }, doc! { "$gt": 100, "$lte": OF_FIRST_INSERT }] {
