@@ -75,7 +75,6 @@ pub async fn measure(bed: &Bed, rows: u64, shape: Shape) -> Result<f64> {
         .await?;
     let rate = rows as f64 / start.elapsed().as_secs_f64();
     database.drop().await?;
-    client.shutdown().await;
     Ok(rate)
 }
 
