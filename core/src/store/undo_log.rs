@@ -118,8 +118,8 @@ pub(super) struct Shadowed<D: LoadedDocument> {
     pub rows: Vec<D>,
 }
 
-/// Bytes of replaced documents in one document of the log, half of what MongoDB takes; a document that is larger stands alone.
-const DOCUMENT_BYTES: usize = 8 << 20;
+/// Bytes of replaced documents in one document of the log, which is held some times over on its way; a document that is larger stands alone.
+const DOCUMENT_BYTES: usize = 1 << 20;
 
 impl<D: LoadedDocument> UndoLog<D> {
     pub(super) fn new(database: &Database) -> Self {
@@ -172,22 +172,19 @@ impl<D: LoadedDocument> UndoLog<D> {
             let (_, replaced, shadowed) = parts.last_mut().expect("there is a first part");
             if is_shadowed { shadowed.push(document) } else { replaced.push(document) }
         }
-        let mut documents = Vec::new();
         for (part, (inserted, replaced, shadowed)) in parts.into_iter().enumerate() {
             if inserted.is_empty() && replaced.is_empty() && shadowed.is_empty() {
                 continue;
             }
-            documents.push(UndoDocument {
+            let document = UndoDocument {
                 id: format!("{load:012}/{chunk:010}/{byte:020}/{part:04}"),
                 load,
                 shadowed: Shadowed::of(shadowed),
                 expires_at,
                 elsewhere: elsewhere.clone(),
                 ..UndoDocument::of(&inserted, replaced).map_err(failed)?
-            });
-        }
-        if !documents.is_empty() {
-            self.log.insert_many(documents).session(session).await?;
+            };
+            self.log.insert_one(document).session(&mut *session).await?;
         }
         Ok(())
     }
