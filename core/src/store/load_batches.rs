@@ -6,7 +6,7 @@
 //!
 //! New rows are inserted, changed ones replaced unless a newer load or a later edit wrote them, equal ones left alone. Rows that are
 //! likely to be new are inserted without a look at what is there: the unique index tells where that was wrong. Those that nothing else
-//! can be wrong with come even before the transaction, which then makes them the load's: see `announced`.
+//! can be wrong with come even before the transaction, unless the first one is there: see `announced`.
 
 use std::collections::{BTreeSet, HashMap};
 
