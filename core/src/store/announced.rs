@@ -27,10 +27,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     StoreError,
     error::{DUPLICATE_KEY, is_ended},
-    load_batches::{COMMAND_ROWS, LoadedDocument, WriteReply, failed},
+    load_batches::{LoadedDocument, failed},
     load_chunks::{self, lines_from_binary, lines_to_binary},
     paystats,
     session::end_sessions,
+    write_commands::{COMMAND_ROWS, WriteReply},
 };
 
 /// How long a worker may take from an announcement to the end of its transaction while others wait for it.

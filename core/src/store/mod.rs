@@ -30,6 +30,7 @@ mod totals;
 mod traced;
 mod undo;
 mod undo_log;
+mod write_commands;
 
 use std::time::Duration;
 

@@ -14,9 +14,10 @@ use serde::Deserialize;
 
 use super::{
     BATCH_SIZE, KeptReason, KeptRow, LoadSession, Provenance, Store, StoreError,
-    load_batches::{LoadRow, LoadedDocument, RowOutcome, failed, replace_all, touch},
+    load_batches::{LoadRow, LoadedDocument, RowOutcome, failed, touch},
     load_chunks::{ids_to_binary, lines_from_binary},
     undo_log::{Before, Shadowed, UndoDocument, UndoLog},
+    write_commands::replace_all,
 };
 use crate::load::{Load, Reverted};
 
