@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { Transform } from "node:stream";
 
 export interface BadNetwork {
   /** Without a trailing slash: `http://127.0.0.1:40123`. */
@@ -10,6 +11,8 @@ export interface BadNetwork {
   requests: string[];
   /** Cuts all connections; what was under way is lost. Tells whether something had been asked on one of them. */
   cut(): boolean;
+  /** Cuts the next `times` connections on which the server says something like `pattern`, right behind it. */
+  cutBehind(pattern: RegExp, times: number): void;
   stop(): Promise<void>;
 }
 
@@ -20,6 +23,25 @@ export async function startBadNetwork(origin: string): Promise<BadNetwork> {
   const requests: string[] = [];
   /** Whether something was asked, by connection. */
   const clients = new Map<Socket, boolean>();
+  let toCut = { pattern: /$^/, times: 0 };
+  /** Passes on what the server says on one connection, up to where it is cut. */
+  const untilCut = () => {
+    let said = "";
+    return new Transform({
+      transform(bytes, _encoding, done) {
+        said += toCut.times > 0 ? bytes.toString("latin1") : "";
+        const found = said.match(toCut.pattern);
+        if (toCut.times === 0 || !found) {
+          done(null, bytes);
+          return;
+        }
+        toCut.times -= 1;
+        const lost = said.length - ((found.index ?? 0) + found[0].length);
+        this.push(bytes.subarray(0, bytes.length - lost));
+        this.push(null);
+      },
+    });
+  };
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname);
     for (const [socket, other] of [
@@ -29,8 +51,9 @@ export async function startBadNetwork(origin: string): Promise<BadNetwork> {
       // What was cut says so by an error; its end is all that matters.
       socket.on("error", () => {});
       socket.on("close", () => other.destroy());
-      socket.pipe(other);
     }
+    client.pipe(upstream);
+    upstream.pipe(untilCut()).pipe(client);
     let head = "";
     client.on("data", (bytes) => {
       const heads = (head + bytes.toString("latin1")).split("\r\n\r\n");
@@ -58,6 +81,9 @@ export async function startBadNetwork(origin: string): Promise<BadNetwork> {
     origin: `http://127.0.0.1:${address.port}`,
     requests,
     cut,
+    cutBehind: (pattern, times) => {
+      toCut = { pattern, times };
+    },
     stop: async () => {
       server.close();
       cut();

@@ -436,7 +436,7 @@ describe("the page of loads", () => {
     await row.waitFor({ state: "detached" });
     assert.deepEqual(await total(), before);
 
-    const rows = 120_000;
+    const rows = 300_000;
     await paystats.putFile("large.csv", paystatsCsv(rows, 1_000_001));
     await page.getByRole("link", { name: `Load #${number}`, exact: true }).click();
     await page.getByRole("button", { name: "Load again" }).click();
@@ -444,15 +444,15 @@ describe("the page of loads", () => {
     await isIn(page, "LOADING");
     await page.screenshot({ path: screenshotPath("loads-loading"), fullPage: true });
     await isIn(page, "SUCCEEDED");
-    assert.equal((await counts(page)).inserted, "120,000");
+    assert.equal((await counts(page)).inserted, "300,000");
     await waitUntil(async () => (await total()).count === before.count + rows);
 
     await page.getByRole("button", { name: /^Undo load/ }).click();
-    await page.getByText("120,000 rows that it brought go. Rows that were changed since stay.").waitFor();
+    await page.getByText("300,000 rows that it brought go. Rows that were changed since stay.").waitFor();
     await page.getByRole("button", { name: "Undo it" }).click();
     await isIn(page, "UNDONE");
-    await page.locator("[data-count=reverted] dd", { hasText: "120,000" }).waitFor();
-    await page.locator(".undone").getByText("All that it wrote was undone: 120,000 rows.").waitFor();
+    await page.locator("[data-count=reverted] dd", { hasText: "300,000" }).waitFor();
+    await page.locator(".undone").getByText("All that it wrote was undone: 300,000 rows.").waitFor();
     assert.match(await page.locator("[data-count=inserted]").innerText(), /^Had been new/);
     await waitUntil(async () => JSON.stringify(await total()) === JSON.stringify(before));
     assertWellBehaved();
@@ -562,7 +562,7 @@ describe("the page of loads", () => {
   test("two tabs see the same load, also the one whose network is cut while it runs", async (t) => {
     const network = await startBadNetwork(paystats.origin);
     t.after(() => network.stop());
-    await paystats.putFile("watched.csv", paystatsCsv(200_000, 2_000_001));
+    await paystats.putFile("watched.csv", paystatsCsv(600_000, 2_000_001));
     const one = await open();
     const other = await open("/loads", {}, network.origin);
     await one.page.getByText("No load is on its way.").waitFor();
@@ -580,7 +580,7 @@ describe("the page of loads", () => {
     await other.page.getByText("The connection to the server is lost.").waitFor();
     await isIn(one.page, "SUCCEEDED");
     await isIn(other.page, "SUCCEEDED");
-    assert.equal((await counts(one.page)).inserted, "200,000");
+    assert.equal((await counts(one.page)).inserted, "600,000");
     assert.deepEqual(await counts(other.page), await counts(one.page));
     await other.page.getByText("The connection to the server is lost.").waitFor({ state: "hidden" });
     await other.page.getByText("of work").waitFor();
