@@ -119,27 +119,31 @@ impl FromStr for Amount {
 
         // Leading and trailing zeros carry no value: `1.50000000000000000000` is as good as `1.5`.
         let fraction = fraction.trim_end_matches('0');
-        let digits = format!("{whole}{fraction}");
-        let mut significant = digits.trim_start_matches('0');
         let mut scale = exponent.saturating_sub(fraction.len() as i64);
+        let (mut whole, fraction) = match whole.trim_start_matches('0') {
+            "" => ("", fraction.trim_start_matches('0')),
+            whole => (whole, fraction),
+        };
         if fraction.is_empty() {
-            let without_zeros = significant.trim_end_matches('0');
-            scale = scale.saturating_add((significant.len() - without_zeros.len()) as i64);
-            significant = without_zeros;
+            let without_zeros = whole.trim_end_matches('0');
+            scale = scale.saturating_add((whole.len() - without_zeros.len()) as i64);
+            whole = without_zeros;
         }
-        if significant.is_empty() {
+        let digits = whole.len() + fraction.len();
+        if digits == 0 {
             return Ok(Self::ZERO);
         }
-        if significant.len() > Self::MAX_DIGITS {
+        if digits > Self::MAX_DIGITS {
             return Err(AmountError::TooManyDigits);
         }
         if scale < -i64::from(Self::DECIMALS) {
             return Err(AmountError::TooManyDecimals);
         }
-        if significant.len() as i64 + scale > 18 {
+        if digits as i64 + scale > 18 {
             return Err(AmountError::OutOfRange);
         }
-        let coefficient: i128 = significant.parse().map_err(|_| AmountError::NotANumber)?;
+        let digits = whole.bytes().chain(fraction.bytes());
+        let coefficient = digits.fold(0, |value, digit| value * 10 + i128::from(digit - b'0'));
         let amount = Self::from_parts(coefficient, scale as i32).ok_or(AmountError::OutOfRange)?;
         debug_assert!(amount.0 < Self::LIMIT);
         Ok(if negative { Self(-amount.0) } else { amount })
