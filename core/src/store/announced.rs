@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt, TryStreamExt, join};
 use mongodb::{
     ClientSession, Collection, Database,
-    bson::{
-        Binary, Bson, Document, RawDocumentBuf, Uuid, deserialize_from_document, doc, serialize_to_raw_document_buf,
-    },
+    bson::{Binary, Bson, Document, Uuid, deserialize_from_document, doc},
     error::Error,
 };
 use roaring::RoaringTreemap;
@@ -31,7 +29,7 @@ use super::{
     load_chunks::{self, lines_from_binary, lines_to_binary},
     paystats,
     session::end_sessions,
-    write_commands::{COMMAND_ROWS, WriteReply},
+    write_commands::{COMMAND_ROWS, WriteReply, insert_command},
 };
 
 /// How long a worker may take from an announcement to the end of its transaction while others wait for it.
@@ -96,7 +94,10 @@ impl AnnouncedRows {
         session: &mut ClientSession,
     ) -> Result<bool, StoreError> {
         let database = self.paystats.client().database(&self.paystats.namespace().db);
-        let mut commands = announcement.inserts(rows).map(|(token, rows)| insert_command(token, rows));
+        let mut commands = announcement.inserts(rows).map(|(token, rows)| {
+            let documents = rows.len() as i64 + 1;
+            insert_command(rows.iter(), Some(token)).map(|command| (command, documents))
+        });
         let mut next = commands.next().transpose()?;
         while let Some((command, documents)) = next {
             // Sent once: the driver tries commands like this one no second time. While MongoDB takes it, the next one is made.
@@ -318,32 +319,4 @@ impl Announcement {
     fn inserts<'a, D>(&'a self, rows: &'a [D]) -> impl Iterator<Item = (Uuid, &'a [D])> {
         self.tokens.iter().copied().zip(rows.chunks(COMMAND_ROWS))
     }
-}
-
-/// The command that inserts rows after a token, and the number of its documents.
-fn insert_command<D: LoadedDocument>(token: Uuid, rows: &[D]) -> Result<(RawDocumentBuf, i64), StoreError> {
-    #[derive(Serialize)]
-    struct Insert<'a, D> {
-        insert: &'a str,
-        documents: Vec<Inserted<'a, D>>,
-        #[serde(rename = "writeConcern")]
-        write_concern: Acknowledged,
-    }
-    #[derive(Serialize)]
-    #[serde(untagged)]
-    enum Inserted<'a, D> {
-        Token {
-            #[serde(rename = "_id")]
-            token: Uuid,
-        },
-        Row(&'a D),
-    }
-    #[derive(Serialize)]
-    struct Acknowledged {
-        w: i32,
-    }
-    let documents: Vec<_> = std::iter::once(Inserted::Token { token }).chain(rows.iter().map(Inserted::Row)).collect();
-    let count = documents.len() as i64;
-    let insert = Insert { insert: D::COLLECTION, documents, write_concern: Acknowledged { w: 1 } };
-    Ok((serialize_to_raw_document_buf(&insert).map_err(Error::from)?, count))
 }

@@ -23,6 +23,7 @@ use super::{
     announced::Announcement,
     error::is_ended,
     load_chunks,
+    raw_fields::Fields,
     undo_log::{Replaced, UndoLog},
     write_commands::{COMMAND_ROWS, insert_all, replace_all},
 };
@@ -60,6 +61,10 @@ pub trait LoadedDocument: Clone + Serialize + DeserializeOwned + Send + Sync + U
     fn same_content(&self, other: &Self) -> bool;
     /// Which totals count it: of a postal code and a month, with an amount. `None` for what no total counts.
     fn counted(&self) -> Result<Option<(PostalCodeId, Month, Amount)>, StoreError>;
+    /// Writes its fields, as serde does.
+    fn write_to(&self, fields: &mut Fields<'_>) -> Result<(), Error> {
+        fields.of(self)
+    }
 }
 
 /// Rows of a chunk that are written together.

@@ -22,6 +22,7 @@ mod page;
 mod paystats;
 mod postal_codes;
 mod provenance;
+mod raw_fields;
 mod rejections;
 mod rollups;
 mod schema;

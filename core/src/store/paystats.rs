@@ -22,6 +22,7 @@ use super::{
     error::duplicate_as,
     load_batches::{LoadRow, LoadedDocument},
     page::find_page,
+    raw_fields::Fields,
 };
 use crate::domain::{AgeGroup, Amount, Cells, Gender, Month, Paystat, PaystatId, PaystatScope, PostalCodeId, Total};
 
@@ -420,6 +421,19 @@ impl LoadedDocument for PaystatDocument {
         Ok(Some((postal_code_of(self.postal_code_id)?, from_date(self.month)?, from_decimal128(self.amount)?)))
     }
 
+    fn write_to(&self, fields: &mut Fields<'_>) -> Result<(), mongodb::error::Error> {
+        fields.int64("_id", self.id);
+        fields.decimal128("amount", self.amount);
+        fields.date("month", self.month);
+        fields.text("age", &self.age);
+        fields.text("gender", &self.gender);
+        fields.int32("postal_code_id", self.postal_code_id);
+        fields.document("written", |fields| {
+            self.written.write_to(fields);
+            Ok(())
+        })
+    }
+
     fn same_content(&self, other: &Self) -> bool {
         self.amount == other.amount
             && self.month == other.month
@@ -431,4 +445,32 @@ impl LoadedDocument for PaystatDocument {
 
 fn corrupt(error: &dyn std::error::Error) -> StoreError {
     StoreError::Corrupt { collection: COLLECTION, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::serialize_to_raw_document_buf;
+
+    use super::{super::raw_fields, *};
+
+    #[test]
+    fn a_row_is_written_as_serde_writes_it() {
+        let rows = [
+            ("2015-12", "-69731.3602", AgeGroup::Under25, Gender::F, Provenance::of_line(7, 3)),
+            ("1970-01", "0", AgeGroup::From65, Gender::M, Provenance::edit(i64::MAX)),
+        ];
+        for (month, amount, age, gender, written) in rows {
+            let paystat = Paystat {
+                id: i64::from(i32::MAX).try_into().unwrap(),
+                postal_code_id: 6_055.try_into().unwrap(),
+                month: month.parse().unwrap(),
+                age,
+                gender,
+                amount: amount.parse().unwrap(),
+            };
+            let document = PaystatDocument::new(&paystat, written);
+            let bytes = raw_fields::document(|fields| document.write_to(fields)).unwrap();
+            assert_eq!(bytes.as_bytes(), serialize_to_raw_document_buf(&document).unwrap().as_bytes());
+        }
+    }
 }

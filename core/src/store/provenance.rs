@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::raw_fields::Fields;
+
 /// Who wrote a document last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
@@ -20,6 +22,15 @@ impl Provenance {
     /// The mark of a load's line.
     pub fn of_line(load: i64, line: u64) -> Self {
         Self { load, line: Some(line as i64) }
+    }
+
+    /// Writes its fields, as serde does.
+    pub(super) fn write_to(self, fields: &mut Fields<'_>) {
+        fields.int64("load", self.load);
+        match self.line {
+            Some(line) => fields.int64("line", line),
+            None => fields.null("line"),
+        }
     }
 
     /// Whether load number `load` wrote the document and nobody changed it since.

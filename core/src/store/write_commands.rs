@@ -2,15 +2,16 @@
 
 use mongodb::{
     ClientSession, Collection,
-    bson::{RawDocumentBuf, deserialize_from_document, doc, serialize_to_raw_document_buf},
+    bson::{RawDocumentBuf, Uuid, deserialize_from_document},
     error::Error,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     RowOutcome, StoreError,
     error::DUPLICATE_KEY,
     load_batches::{LoadedDocument, failed},
+    raw_fields,
 };
 
 /// Documents of one command or answer: its bytes are held some times over on their way.
@@ -57,14 +58,7 @@ pub(super) async fn insert_all<D: LoadedDocument>(
     documents: &[&D],
     session: &mut ClientSession,
 ) -> Result<Option<(usize, RowOutcome)>, Error> {
-    #[derive(Serialize)]
-    struct Insert<'a, D> {
-        insert: &'a str,
-        documents: &'a [&'a D],
-    }
-    let command = |documents: &[&D]| {
-        serialize_to_raw_document_buf(&Insert { insert: collection.name(), documents }).map_err(Error::from)
-    };
+    let command = |documents: &[&D]| insert_command(documents.iter().copied(), None);
     write_all(collection, documents, command, session).await
 }
 
@@ -75,26 +69,48 @@ pub(super) async fn replace_all<D: LoadedDocument>(
     documents: &[&D],
     session: &mut ClientSession,
 ) -> Result<Option<(usize, RowOutcome)>, Error> {
-    #[derive(Serialize)]
-    struct Update<'a, D> {
-        update: &'a str,
-        updates: Vec<Replacement<'a, D>>,
-    }
-    #[derive(Serialize)]
-    struct Replacement<'a, D> {
-        q: Id,
-        u: &'a D,
-    }
-    #[derive(Serialize)]
-    struct Id {
-        #[serde(rename = "_id")]
-        id: i64,
-    }
     let command = |documents: &[&D]| {
-        let updates = documents.iter().map(|&u| Replacement { q: Id { id: u.id() }, u }).collect();
-        serialize_to_raw_document_buf(&Update { update: collection.name(), updates }).map_err(Error::from)
+        raw_fields::document(|command| {
+            command.text("update", D::COLLECTION);
+            command.documents("updates", |updates| {
+                documents.iter().try_for_each(|document| {
+                    updates.push(|update| {
+                        update.document("q", |filter| {
+                            filter.int64("_id", document.id());
+                            Ok(())
+                        })?;
+                        update.document("u", |fields| document.write_to(fields))
+                    })
+                })
+            })
+        })
     };
     write_all(collection, documents, command, session).await
+}
+
+/// The command that inserts documents, after a token if there is one: then the answer comes from the primary alone.
+pub(super) fn insert_command<'a, D: LoadedDocument + 'a>(
+    documents: impl Iterator<Item = &'a D>,
+    token: Option<Uuid>,
+) -> Result<RawDocumentBuf, Error> {
+    raw_fields::document(|command| {
+        command.text("insert", D::COLLECTION);
+        if token.is_some() {
+            command.document("writeConcern", |concern| {
+                concern.int32("w", 1);
+                Ok(())
+            })?;
+        }
+        command.documents("documents", |inserted| {
+            if let Some(token) = token {
+                inserted.push(|fields| {
+                    fields.uuid("_id", token);
+                    Ok(())
+                })?;
+            }
+            documents.into_iter().try_for_each(|document| inserted.push(|fields| document.write_to(fields)))
+        })
+    })
 }
 
 /// Writes documents by as many commands as they need.
