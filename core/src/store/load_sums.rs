@@ -159,7 +159,7 @@ impl Cell {
         sum.is_some()
     }
 
-    fn add_to(self, cells: &mut Cells) -> Result<(), StoreError> {
+    fn add_to(&self, cells: &mut Cells) -> Result<(), StoreError> {
         let month = Month::from_index(self.month).ok_or_else(|| corrupt("no month"))?;
         let (age, gender) = Cells::people(self.people.into()).ok_or_else(|| corrupt("no people"))?;
         let total = Total { amount: Amount::from_units(self.units), count: self.count.into() };
@@ -210,11 +210,13 @@ impl LoadSums {
         };
         let mut sums = self.sums.find(filter).batch_size(BATCH_SIZE).session(&mut *session).await?;
         while let Some(of_some) = sums.next(&mut *session).await.transpose()? {
-            for cell in of_some.cells().map_err(failed)? {
-                if postal_codes.binary_search(&cell.postal_code_id).is_ok() {
+            let cells = of_some.cells().map_err(failed)?;
+            for cells in cells.chunk_by(|cell, next| cell.postal_code_id == next.postal_code_id) {
+                let Some(Cell { postal_code_id, .. }) = cells.first() else { continue };
+                if postal_codes.binary_search(postal_code_id).is_ok() {
                     let first = || Added { cells: Cells::default(), since: of_some.since };
-                    let sum = added.entry(cell.postal_code_id).or_insert_with(first);
-                    cell.add_to(&mut sum.cells).map_err(failed)?;
+                    let sum = added.entry(*postal_code_id).or_insert_with(first);
+                    cells.iter().try_for_each(|cell| cell.add_to(&mut sum.cells)).map_err(failed)?;
                     sum.since = sum.since.min(of_some.since);
                 }
             }
