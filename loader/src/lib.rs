@@ -44,7 +44,7 @@ use self::{condition::Condition, metrics::Metrics, report::Reports};
 /// | variable | meaning | default |
 /// |---|---|---|
 /// | `PAYSTATS_LOADER_CONCURRENCY` | chunks that this process works on at once | the number of cores |
-/// | `PAYSTATS_CHUNK_BYTES` | size of a chunk, in bytes; of a source with less than 64 such chunks a 64th of it, if that is 1 MiB or more | `8388608` (8 MiB) |
+/// | `PAYSTATS_CHUNK_BYTES` | size of a chunk, in bytes; of a source with less than 32 such chunks a 32nd of it, if that is 1 MiB or more | `8388608` (8 MiB) |
 /// | `PAYSTATS_LOADER_HTTP_ADDR` | where `/healthz`, `/readyz` and `/metrics` are served, to whoever asks: [`http_address`] | nowhere |
 /// | `PAYSTATS_CHUNKS_IN_FLIGHT` | chunks of one load that are on the queue at once, so that loads take turns | `16` |
 #[derive(Clone, Debug)]

@@ -22,8 +22,9 @@ use crate::{
     source,
 };
 
-/// So many chunks a source has at least, where they are not smaller than [`SMALL_CHUNK_BYTES`].
-const CHUNKS: u64 = 64;
+/// So many chunks a source has at least, where they are not smaller than [`SMALL_CHUNK_BYTES`]. Of two million rows each has three batches
+/// then: with one, none could be read while another one is written.
+const CHUNKS: u64 = 32;
 const SMALL_CHUNK_BYTES: u64 = 1 << 20;
 
 /// Plans a load and puts its chunks on the queue as they are cut. Where that was done before, by a worker that died, only what is missing
