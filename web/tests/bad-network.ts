@@ -11,8 +11,8 @@ export interface BadNetwork {
   requests: string[];
   /** Cuts all connections; what was under way is lost. Tells whether something had been asked on one of them. */
   cut(): boolean;
-  /** Cuts the next `times` connections on which the server says something like `pattern`, right behind it. */
-  cutBehind(pattern: RegExp, times: number): void;
+  /** Of the next `times` connections on which the server says something like `pattern`, nothing comes that is behind it. */
+  holdBehind(pattern: RegExp, times: number): void;
   stop(): Promise<void>;
 }
 
@@ -23,22 +23,22 @@ export async function startBadNetwork(origin: string): Promise<BadNetwork> {
   const requests: string[] = [];
   /** Whether something was asked, by connection. */
   const clients = new Map<Socket, boolean>();
-  let toCut = { pattern: /$^/, times: 0 };
-  /** Passes on what the server says on one connection, up to where it is cut. */
-  const untilCut = () => {
+  let held = { pattern: /$^/, times: 0 };
+  /** Passes on what the server says on one connection, up to where it is held. */
+  const untilHeld = () => {
     let said = "";
     return new Transform({
       transform(bytes, _encoding, done) {
-        said += toCut.times > 0 ? bytes.toString("latin1") : "";
-        const found = said.match(toCut.pattern);
-        if (toCut.times === 0 || !found) {
+        said += held.times > 0 ? bytes.toString("latin1") : "";
+        const found = said.match(held.pattern);
+        if (held.times === 0 || !found) {
           done(null, bytes);
           return;
         }
-        toCut.times -= 1;
-        const lost = said.length - ((found.index ?? 0) + found[0].length);
-        this.push(bytes.subarray(0, bytes.length - lost));
-        this.push(null);
+        held.times -= 1;
+        const behind = said.length - ((found.index ?? 0) + found[0].length);
+        // It is not done: no more is asked for.
+        this.push(bytes.subarray(0, bytes.length - behind));
       },
     });
   };
@@ -53,7 +53,7 @@ export async function startBadNetwork(origin: string): Promise<BadNetwork> {
       socket.on("close", () => other.destroy());
     }
     client.pipe(upstream);
-    upstream.pipe(untilCut()).pipe(client);
+    upstream.pipe(untilHeld()).pipe(client);
     let head = "";
     client.on("data", (bytes) => {
       const heads = (head + bytes.toString("latin1")).split("\r\n\r\n");
@@ -81,8 +81,8 @@ export async function startBadNetwork(origin: string): Promise<BadNetwork> {
     origin: `http://127.0.0.1:${address.port}`,
     requests,
     cut,
-    cutBehind: (pattern, times) => {
-      toCut = { pattern, times };
+    holdBehind: (pattern, times) => {
+      held = { pattern, times };
     },
     stop: async () => {
       server.close();
