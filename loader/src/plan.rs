@@ -22,7 +22,7 @@ use crate::{
     source,
 };
 
-/// So many chunks a source has at least, where they are not smaller than [`SMALL_CHUNK_BYTES`]. Of two million rows each has three batches
+/// So many chunks a source has at least, where they are not smaller than [`SMALL_CHUNK_BYTES`]. Of two million rows each has two batches
 /// then: with one, none could be read while another one is written.
 const CHUNKS: u64 = 32;
 const SMALL_CHUNK_BYTES: u64 = 1 << 20;
