@@ -1,14 +1,14 @@
 //! A bad network: a proxy that stands before an engine and lets bytes through, late, in one direction only, or not at all.
 //!
 //! It has a thread of its own, so that nothing that a test does slows it down, and ends with the test. What it holds back is kept, as a
-//! network would; only [`Proxy::cut`] loses bytes.
+//! network would; only [`Proxy::cut`] and [`Proxy::lose`] lose bytes.
 
 use std::{
     future::pending,
     io,
     net::{Ipv4Addr, TcpListener as StdListener},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU16, Ordering},
     },
     thread::{self, JoinHandle},
@@ -44,6 +44,7 @@ pub struct Proxy {
     port: u16,
     upstream: Arc<AtomicU16>,
     network: watch::Sender<Network>,
+    to_lose: ToLose,
     end: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -56,6 +57,9 @@ struct Network {
     /// How often all connections were cut.
     cuts: u64,
 }
+
+/// What the next question to get lost has in it.
+type ToLose = Arc<Mutex<Option<&'static str>>>;
 
 #[derive(Clone, Copy)]
 enum Way {
@@ -72,15 +76,16 @@ impl Proxy {
         let upstream = Arc::new(AtomicU16::new(upstream));
         let network = Network { traffic: Traffic::Flows, refuses: false, delay, cuts: 0 };
         let (network, seen) = watch::channel(network);
+        let to_lose = ToLose::default();
         let end = CancellationToken::new();
         let thread = thread::spawn({
-            let (upstream, end) = (upstream.clone(), end.clone());
+            let (upstream, to_lose, end) = (upstream.clone(), to_lose.clone(), end.clone());
             move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(end.run_until_cancelled(accept(listener, upstream, seen)));
+                runtime.block_on(end.run_until_cancelled(accept(listener, upstream, seen, to_lose)));
             }
         });
-        Self { port, upstream, network, end, thread: Some(thread) }
+        Self { port, upstream, network, to_lose, end, thread: Some(thread) }
     }
 
     /// Where it listens on 127.0.0.1.
@@ -108,6 +113,16 @@ impl Proxy {
         self.network.send_modify(|network| network.traffic = traffic);
     }
 
+    /// Loses the next piece of data from a client that has `text` in it, and nothing else: the connection stays.
+    pub fn lose(&self, text: &'static str) {
+        *self.to_lose.lock().unwrap() = Some(text);
+    }
+
+    /// Whether it has lost what was to be lost.
+    pub fn has_lost(&self) -> bool {
+        self.to_lose.lock().unwrap().is_none()
+    }
+
     /// Everything gets through again.
     pub fn heal(&self) {
         self.network.send_modify(|network| (network.traffic, network.refuses) = (Traffic::Flows, false));
@@ -123,7 +138,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: StdListener, upstream: Arc<AtomicU16>, network: watch::Receiver<Network>) {
+async fn accept(listener: StdListener, upstream: Arc<AtomicU16>, network: watch::Receiver<Network>, to_lose: ToLose) {
     let listener = TcpListener::from_std(listener).unwrap();
     let mut connections = JoinSet::new();
     loop {
@@ -132,21 +147,26 @@ async fn accept(listener: StdListener, upstream: Arc<AtomicU16>, network: watch:
         // A client that hung up meanwhile is no matter.
         let Ok((client, _)) = accepted else { continue };
         if !network.borrow().refuses {
-            connections.spawn(connect(client, upstream.load(Ordering::Relaxed), network.clone()));
+            connections.spawn(connect(client, upstream.load(Ordering::Relaxed), network.clone(), to_lose.clone()));
         }
     }
 }
 
 /// One connection. It is closed on both sides when either side closes it, or when it is cut.
-async fn connect(client: TcpStream, upstream: u16, mut network: watch::Receiver<Network>) -> io::Result<()> {
+async fn connect(
+    client: TcpStream,
+    upstream: u16,
+    mut network: watch::Receiver<Network>,
+    to_lose: ToLose,
+) -> io::Result<()> {
     let before = network.borrow().cuts;
     let engine = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await?;
     for side in [&client, &engine] {
         side.set_nodelay(true)?;
     }
     let ((client_read, client_write), (engine_read, engine_write)) = (client.into_split(), engine.into_split());
-    let questions = forward(client_read, engine_write, Way::Question, network.clone());
-    let answers = forward(engine_read, client_write, Way::Answer, network.clone());
+    let questions = forward(client_read, engine_write, Way::Question, network.clone(), &to_lose);
+    let answers = forward(engine_read, client_write, Way::Answer, network.clone(), &to_lose);
     tokio::select! {
         done = questions => done,
         done = answers => done,
@@ -159,6 +179,7 @@ async fn forward(
     mut to: OwnedWriteHalf,
     way: Way,
     mut network: watch::Receiver<Network>,
+    to_lose: &ToLose,
 ) -> io::Result<()> {
     let mut bytes = vec![0; 64 << 10];
     loop {
@@ -173,8 +194,20 @@ async fn forward(
             tokio::time::sleep(delay).await;
         }
         flowing(&mut network, way).await;
+        if matches!(way, Way::Question) && is_lost(&bytes[..length], to_lose) {
+            continue;
+        }
         to.write_all(&bytes[..length]).await?;
     }
+}
+
+fn is_lost(question: &[u8], to_lose: &ToLose) -> bool {
+    let mut to_lose = to_lose.lock().unwrap();
+    let is_lost = to_lose.is_some_and(|text| question.windows(text.len()).any(|part| part == text.as_bytes()));
+    if is_lost {
+        *to_lose = None;
+    }
+    is_lost
 }
 
 /// Waits until bytes may go this way.
@@ -231,6 +264,17 @@ mod tests {
             proxy.heal();
             assert_eq!(client.read_u8().await.unwrap(), 2);
         }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_is_lost_leaves_the_connection_as_it_was() {
+        let (proxy, mut client) = echo().await;
+        proxy.lose("lost");
+        client.write_all(b"get lost").await.unwrap();
+        assert_eq!(hears(&mut client).await, None);
+        assert!(proxy.has_lost());
+        client.write_all(b"lost").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'l');
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use async_nats::jetstream::{
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use tracing::warn;
 
-use super::{Bus, BusError};
+use super::{Bus, BusError, ask};
 use crate::load::{LoadEvent, LoadId, Numbered};
 
 /// How long events are kept, for clients that come back.
@@ -101,7 +101,7 @@ impl Bus {
     }
 
     async fn event_stream(&self) -> Result<stream::Stream, BusError> {
-        let found = self.jetstream.get_stream(stream_name(self)).await;
+        let found = ask(|| self.jetstream.get_stream(stream_name(self))).await;
         found.map_err(|error| BusError::new("finding the event stream", error))
     }
 
@@ -116,18 +116,17 @@ impl Bus {
         filter_subject: String,
         deliver_policy: DeliverPolicy,
     ) -> Result<(u64, BoxStream<'static, Result<(LoadId, Numbered), BusError>>), BusError> {
-        let consumer = stream
-            .create_consumer(pull::Config {
-                deliver_policy,
-                filter_subject,
-                ack_policy: AckPolicy::None,
-                memory_storage: true,
-                num_replicas: 1,
-                inactive_threshold: LEFT_BEHIND,
-                ..Default::default()
-            })
-            .await
-            .map_err(|error| BusError::new("creating a consumer", error))?;
+        let config = pull::Config {
+            deliver_policy,
+            filter_subject,
+            ack_policy: AckPolicy::None,
+            memory_storage: true,
+            num_replicas: 1,
+            inactive_threshold: LEFT_BEHIND,
+            ..Default::default()
+        };
+        let consumer = ask(|| stream.create_consumer(config.clone())).await;
+        let consumer = consumer.map_err(|error| BusError::new("creating a consumer", error))?;
         let count = consumer.cached_info().num_pending;
         let messages = consumer.stream().expires(PULL).heartbeat(HEARTBEAT).messages().await;
         let messages = messages.map_err(|error| BusError::new("reading events", error))?;

@@ -20,6 +20,7 @@ use async_nats::{
     connection::State,
     jetstream::{self, Context, context::CreateStreamError, stream},
 };
+use futures_util::future::select_all;
 use percent_encoding::percent_decode_str;
 use tracing::{info, warn};
 
@@ -42,6 +43,8 @@ pub struct Bus {
 impl Bus {
     /// How long a request waits for its answer.
     const TIMEOUT: Duration = Duration::from_secs(5);
+    /// After how long without an answer what may be asked twice is asked once more.
+    const ASK_AGAIN: Duration = Duration::from_secs(1);
 
     /// Connects once, and reconnects by itself from then on: to any of the addresses, and to the other servers of their cluster, which
     /// tell their addresses themselves.
@@ -84,7 +87,7 @@ impl Bus {
     /// replicas is changed to what is configured, if anything is.
     async fn create_stream(&self, mut config: stream::Config) -> Result<(), CreateStreamError> {
         config.num_replicas = self.replicas.unwrap_or(1);
-        let found = self.jetstream.get_or_create_stream(config).await?.cached_info().config.clone();
+        let found = ask(|| self.jetstream.get_or_create_stream(config.clone())).await?.cached_info().config.clone();
         match self.replicas {
             Some(replicas) if replicas != found.num_replicas => {
                 info!(
@@ -113,6 +116,22 @@ impl Bus {
     fn check_connected(&self) -> Result<(), BusError> {
         if self.is_connected() { Ok(()) } else { Err(BusError::disconnected()) }
     }
+}
+
+/// Asks about a stream, and asks again every second until somebody answers: while a stream of a cluster changes its leader nobody does, and
+/// what was asked then is not answered later. The first answer counts, and the first question to time out.
+async fn ask<T, E, F>(question: impl Fn() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let questions = (0..).map(|place| place * Bus::ASK_AGAIN).take_while(|&at| at < Bus::TIMEOUT).map(|at| {
+        let question = &question;
+        Box::pin(async move {
+            tokio::time::sleep(at).await;
+            question().await
+        })
+    });
+    select_all(questions).await.0
 }
 
 /// The servers that a URL names, with commas between them.

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tracing::Span;
 
-use super::{Bus, BusError};
+use super::{Bus, BusError, ask};
 use crate::{load::LoadId, telemetry::traces};
 
 /// One piece of work.
@@ -123,7 +123,7 @@ pub(super) async fn create_stream(bus: &Bus) -> Result<(), BusError> {
     let stream = bus.work_stream().await?;
     for kind in WorkKind::ALL {
         // One that is there stays as loaders have set it.
-        let consumer = stream.get_or_create_consumer(kind.consumer(), kind.config(bus)).await;
+        let consumer = ask(|| stream.get_or_create_consumer(kind.consumer(), kind.config(bus))).await;
         consumer.map_err(|error| BusError::new("creating a consumer", error))?;
     }
     Ok(())
@@ -141,7 +141,7 @@ impl Bus {
 
     /// Whether there is no work stream, so that all work that was on it is lost.
     pub async fn has_lost_work(&self) -> Result<bool, BusError> {
-        match self.jetstream.get_stream(stream_name(self)).await {
+        match ask(|| self.jetstream.get_stream(stream_name(self))).await {
             Ok(_) => Ok(false),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(true),
@@ -173,14 +173,16 @@ impl Bus {
     /// How much work of one kind there is.
     pub async fn queue_depth(&self, kind: WorkKind) -> Result<QueueDepth, BusError> {
         self.check_connected()?;
-        let info = self.work_stream().await?.consumer_info(kind.consumer()).await;
+        let stream = self.work_stream().await?;
+        let info = ask(|| stream.consumer_info(kind.consumer())).await;
         let info = info.map_err(|error| BusError::new("asking a consumer", error))?;
         Ok(QueueDepth { waiting: info.num_pending, in_hand: info.num_ack_pending as u64 })
     }
 
     /// The queue of one kind of work.
     pub async fn work_queue(&self, kind: WorkKind) -> Result<WorkQueue, BusError> {
-        let consumer = self.work_stream().await?.create_consumer(kind.config(self)).await;
+        let stream = self.work_stream().await?;
+        let consumer = ask(|| stream.create_consumer(kind.config(self))).await;
         let consumer = consumer.map_err(|error| BusError::new("creating a consumer", error))?;
         Ok(WorkQueue { consumer, ack_wait: self.ack_wait })
     }

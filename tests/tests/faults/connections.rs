@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use paystats_core::bus::{Bus, BusError, WorkKind};
 use paystats_tests::{Stage, Traffic, oracle::History, rounds};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 const CHECKED: &str = "rows, provenance, sums, months, counts, rejections, one end a watcher";
 
@@ -57,4 +59,28 @@ async fn what_was_written_without_an_answer_is_not_written_twice() {
         stage.close(&rows).await;
     })
     .await;
+}
+
+/// As while a stream of a cluster changes its leader: who asks about it gets no answer, and no error either.
+#[tokio::test]
+async fn what_nats_is_asked_about_its_streams_is_asked_again_where_nobody_answers() {
+    type Ask = fn(&Bus) -> BoxFuture<'_, Result<(), BusError>>;
+    let asked: [(&str, Ask); 6] = [
+        ("API.STREAM.INFO", |bus| Box::pin(async { bus.has_lost_work().await.map(drop) })),
+        ("API.STREAM.INFO", |bus| Box::pin(bus.prepare(0, 1))),
+        ("API.STREAM.INFO", |bus| Box::pin(async { bus.load_events(None).await.map(drop) })),
+        ("API.CONSUMER.CREATE", |bus| Box::pin(async { bus.load_events(None).await.map(drop) })),
+        ("API.CONSUMER", |bus| Box::pin(async { bus.work_queue(WorkKind::Chunk).await.map(drop) })),
+        ("API.CONSUMER.INFO", |bus| Box::pin(async { bus.queue_depth(WorkKind::Chunk).await.map(drop) })),
+    ];
+    let stage = Stage::new().await;
+    let bus = Bus::connect(&stage.config().bus).await.unwrap();
+    bus.prepare(0, 1).await.unwrap();
+    for (place, (subject, ask)) in asked.into_iter().enumerate() {
+        stage.network.nats.lose(subject);
+        let answered = timeout(Duration::from_secs(3), ask(&bus)).await;
+        assert!(stage.network.nats.has_lost(), "{place}: {subject} was asked");
+        answered.unwrap_or_else(|_| panic!("{place}: {subject} was not asked again")).unwrap();
+    }
+    stage.close(&History::default()).await;
 }
