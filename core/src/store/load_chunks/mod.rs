@@ -3,26 +3,28 @@
 //! What a chunk has written and how far it is change in one transaction (see `load_batches`), so its document is also the fence:
 //! a worker that lost the chunk to another one, or whose load is taken back, can write no more.
 
+mod document;
+mod outcomes;
+
 use futures_util::TryStreamExt;
 use mongodb::{
     ClientSession, Collection, Database, IndexModel,
-    bson::{Binary, DateTime, Document, doc, serialize_to_bson, serialize_to_document, spec::BinarySubtype},
+    bson::{Document, doc, serialize_to_bson, serialize_to_document},
     options::IndexOptions,
 };
-use roaring::{RoaringBitmap, RoaringTreemap};
-use serde::{Deserialize, Serialize};
+use roaring::RoaringTreemap;
+use serde::Deserialize;
 use uuid::Uuid;
 
+use self::document::{ChunkDocument, StateDocument};
+pub(super) use self::document::{ids_from_binary, ids_to_binary, lines_from_binary, lines_to_binary};
+pub use self::outcomes::{ChunkSum, KeptRejections, Rejected};
 use super::{
     BATCH_SIZE, LoadSession, StoreError,
     announced::{AnnouncedRows, Announcement},
-    paystats,
     session::end_sessions,
 };
-use crate::{
-    domain::Amount,
-    load::{ChunkProgress, Counts, Load, LoadEntity, LoadId, RejectionCount, SumOutOfRange, TotalChange, TotalChanges},
-};
+use crate::load::{Counts, Load, LoadEntity, LoadId, RejectionCount, TotalChanges};
 
 /// The collection of chunks.
 #[derive(Clone, Debug)]
@@ -79,110 +81,11 @@ pub struct ChunkState {
     pub summed_to: Option<u64>,
 }
 
-/// What all chunks of a load come to.
-#[derive(Clone, Debug, Default)]
-pub struct ChunkSum {
-    /// Rows and bytes that are done.
-    pub progress: ChunkProgress,
-    /// Chunks that are done.
-    pub chunks_done: u32,
-    /// What all rows change in the total.
-    pub changes: TotalChanges,
-    /// The postal codes of chunks whose sums are not kept.
-    pub not_summed: RoaringBitmap,
-}
-
-/// Refused rows of a load.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rejected {
-    /// How many there are.
-    pub all: u64,
-    /// How many of them are kept.
-    pub kept: u64,
-}
-
-/// The refused rows of a chunk that are kept so far.
-///
-/// They are the first `rows` of the load's kept rows from `start_line` on, by line, whatever is written meanwhile: a chunk's batches come in the
-/// order of its lines, each with its refused rows and the new number of them in one transaction, and rows of later chunks have later lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeptRejections {
-    /// Index of the chunk.
-    pub chunk: u32,
-    /// Line of its first record.
-    pub start_line: u64,
-    /// How many there are.
-    pub rows: u64,
-}
-
 /// One worker's hold on a chunk. Taking a chunk ends every earlier claim on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     id: Uuid,
     made: bool,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct ChunkDocument {
-    #[serde(rename = "_id")]
-    id: String,
-    load: String,
-    entity: LoadEntity,
-    index: i64,
-    start: i64,
-    end: i64,
-    start_line: i64,
-    columns: Vec<String>,
-    duplicate_lines: Binary,
-    only_lines: Option<Binary>,
-    postal_codes_removed: i64,
-    revoked: bool,
-    claim: Option<String>,
-    session: Option<Document>,
-    /// Rows that may be there though the chunk does not stand behind them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    announced: Option<Announcement>,
-    #[serde(flatten)]
-    state: StateDocument,
-}
-
-/// The fields of a chunk's document that change with its rows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct StateDocument {
-    next_byte: i64,
-    next_line: i64,
-    done: bool,
-    counts: Counts,
-    rejections: Vec<RejectionCount>,
-    rejected_lines: Binary,
-    rejections_kept: i64,
-    changes: Vec<ChangeDocument>,
-    /// Numbers of the postal codes whose totals change.
-    postal_codes: Binary,
-    #[serde(default)]
-    summed_to: Option<i64>,
-}
-
-/// What all chunks are summed from.
-#[derive(Debug, Deserialize)]
-struct SumDocument {
-    start: i64,
-    end: i64,
-    next_byte: i64,
-    done: bool,
-    counts: Counts,
-    changes: Vec<ChangeDocument>,
-    postal_codes: Binary,
-    #[serde(default)]
-    summed_to: Option<i64>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct ChangeDocument {
-    month: DateTime,
-    /// In units of 10^-16, as text: a sum may have more digits than a Decimal128.
-    units: String,
-    count: i64,
 }
 
 pub(super) const COLLECTION: &str = "load_chunks";
@@ -234,24 +137,7 @@ impl LoadChunks {
 
     /// Writes a chunk of a plan; one that is there already, written by a worker that died while it planned, stays.
     pub async fn insert(&self, load: &Load, chunk: &LoadChunk) -> Result<(), StoreError> {
-        let document = ChunkDocument {
-            id: id(load.id, chunk.index),
-            load: load.id.to_string(),
-            entity: load.entity,
-            index: chunk.index.into(),
-            start: chunk.start as i64,
-            end: chunk.end as i64,
-            start_line: chunk.start_line as i64,
-            columns: chunk.columns.clone(),
-            duplicate_lines: lines_to_binary(&chunk.duplicate_lines)?,
-            only_lines: chunk.only_lines.as_ref().map(lines_to_binary).transpose()?,
-            postal_codes_removed: 0,
-            revoked: false,
-            claim: None,
-            session: None,
-            announced: None,
-            state: StateDocument::new(&chunk.state)?,
-        };
+        let document = ChunkDocument::new(load, chunk)?;
         let mut fields = serialize_to_document(&document).map_err(|error| corrupt(&error))?;
         fields.remove("_id");
         self.chunks.update_one(doc! { "_id": &document.id }, doc! { "$setOnInsert": fields }).upsert(true).await?;
@@ -375,119 +261,6 @@ impl LoadChunks {
         self.announced.withdraw_from_all(&load.to_string()).await
     }
 
-    /// What all chunks of a load come to.
-    pub async fn sum(&self, load: LoadId) -> Result<ChunkSum, StoreError> {
-        let fields = doc! {
-            "start": 1, "end": 1, "next_byte": 1, "done": 1, "counts": 1, "changes": 1, "postal_codes": 1, "summed_to": 1,
-        };
-        let mut chunks = self
-            .chunks
-            .clone_with_type::<SumDocument>()
-            .find(doc! { "load": load.to_string() })
-            .projection(fields)
-            .await?;
-        let mut sum = ChunkSum::default();
-        while let Some(chunk) = chunks.try_next().await? {
-            sum.progress.counts += chunk.counts;
-            sum.progress.bytes_read += (chunk.next_byte - chunk.start) as u64;
-            sum.chunks_done += u32::from(chunk.done);
-            let changes = changes_from(&chunk.changes, &chunk.postal_codes)?;
-            sum.changes.merge(&changes).map_err(|error| corrupt(&error))?;
-            if chunk.summed_to != Some(chunk.end) {
-                sum.not_summed |= changes.postal_codes();
-            }
-        }
-        Ok(sum)
-    }
-
-    /// The refused rows of a load so far.
-    pub async fn rejected(&self, load: LoadId) -> Result<Rejected, StoreError> {
-        #[derive(Deserialize)]
-        struct RejectedDocument {
-            counts: Counts,
-            rejections_kept: i64,
-        }
-        let mut chunks = self
-            .chunks
-            .clone_with_type::<RejectedDocument>()
-            .find(doc! { "load": load.to_string() })
-            .projection(doc! { "counts": 1, "rejections_kept": 1 })
-            .await?;
-        let mut rejected = Rejected::default();
-        while let Some(chunk) = chunks.try_next().await? {
-            rejected.all += chunk.counts.rejected;
-            rejected.kept += chunk.rejections_kept as u64;
-        }
-        Ok(rejected)
-    }
-
-    /// The refused rows of a load that are kept so far, by chunk, in order; chunks that have none are left out.
-    pub async fn rejections_kept(&self, load: LoadId) -> Result<Vec<KeptRejections>, StoreError> {
-        #[derive(Deserialize)]
-        struct KeptDocument {
-            index: i64,
-            start_line: i64,
-            rejections_kept: i64,
-        }
-        let chunks: Vec<KeptDocument> = self
-            .chunks
-            .clone_with_type()
-            .find(doc! { "load": load.to_string(), "rejections_kept": { "$gt": 0 } })
-            .projection(doc! { "index": 1, "start_line": 1, "rejections_kept": 1 })
-            .sort(doc! { "index": 1 })
-            .batch_size(BATCH_SIZE)
-            .await?
-            .try_collect()
-            .await?;
-        let kept = |chunk: KeptDocument| KeptRejections {
-            chunk: chunk.index as u32,
-            start_line: chunk.start_line as u64,
-            rows: chunk.rejections_kept as u64,
-        };
-        Ok(chunks.into_iter().map(kept).collect())
-    }
-
-    /// How many rows of a load were refused, by code and column, the most frequent first.
-    pub async fn rejection_counts(&self, load: LoadId) -> Result<Vec<RejectionCount>, StoreError> {
-        #[derive(Deserialize)]
-        struct Rejections {
-            rejections: Vec<RejectionCount>,
-        }
-        let mut chunks = self
-            .chunks
-            .clone_with_type::<Rejections>()
-            .find(doc! { "load": load.to_string(), "rejections": { "$ne": [] } })
-            .projection(doc! { "rejections": 1 })
-            .await?;
-        let mut counts = Vec::new();
-        while let Some(chunk) = chunks.try_next().await? {
-            for count in chunk.rejections {
-                RejectionCount::add(&mut counts, count.code, count.column.as_deref(), count.count);
-            }
-        }
-        counts.sort_by(|a, b| (b.count, a.code, &a.column).cmp(&(a.count, b.code, &b.column)));
-        Ok(counts)
-    }
-
-    /// The lines of a load's refused rows.
-    pub async fn rejected_lines(&self, load: LoadId) -> Result<RoaringTreemap, StoreError> {
-        #[derive(Deserialize)]
-        struct Lines {
-            rejected_lines: Binary,
-        }
-        let mut chunks = self
-            .chunks
-            .clone_with_type::<Lines>()
-            .find(doc! { "load": load.to_string(), "rejections": { "$ne": [] } })
-            .projection(doc! { "rejected_lines": 1 })
-            .await?;
-        let mut lines = RoaringTreemap::new();
-        while let Some(chunk) = chunks.try_next().await? {
-            lines |= lines_from_binary(&chunk.rejected_lines)?;
-        }
-        Ok(lines)
-    }
-
     /// Announces rows of a chunk. `false` if that must not be: see [`Self::advance`].
     pub(super) async fn announce(
         &self,
@@ -545,99 +318,6 @@ fn held(load: LoadId, chunk: &LoadChunk, from_byte: u64, announcement: Option<&A
         "postal_codes_removed": chunk.postal_codes_removed,
         "announced.tokens": announcement.map(|announcement| announcement.tokens.clone()),
     }
-}
-
-impl StateDocument {
-    fn new(state: &ChunkState) -> Result<Self, StoreError> {
-        Ok(Self {
-            next_byte: state.next_byte as i64,
-            next_line: state.next_line as i64,
-            done: state.done,
-            counts: state.counts,
-            rejections: state.rejections.clone(),
-            rejected_lines: lines_to_binary(&state.rejected_lines)?,
-            rejections_kept: state.rejections_kept as i64,
-            changes: changes_to(&state.changes),
-            postal_codes: ids_to_binary(state.changes.postal_codes())?,
-            summed_to: state.summed_to.map(|byte| byte as i64),
-        })
-    }
-}
-
-impl TryFrom<ChunkDocument> for LoadChunk {
-    type Error = StoreError;
-
-    fn try_from(document: ChunkDocument) -> Result<Self, StoreError> {
-        let state = document.state;
-        Ok(Self {
-            index: document.index as u32,
-            start: document.start as u64,
-            end: document.end as u64,
-            start_line: document.start_line as u64,
-            columns: document.columns,
-            duplicate_lines: lines_from_binary(&document.duplicate_lines)?,
-            only_lines: document.only_lines.as_ref().map(lines_from_binary).transpose()?,
-            postal_codes_removed: document.postal_codes_removed,
-            claim: document
-                .claim
-                .map(|claim| claim.parse())
-                .transpose()
-                .map_err(|error: uuid::Error| corrupt(&error))?,
-            state: ChunkState {
-                next_byte: state.next_byte as u64,
-                next_line: state.next_line as u64,
-                done: state.done,
-                counts: state.counts,
-                rejections: state.rejections,
-                rejected_lines: lines_from_binary(&state.rejected_lines)?,
-                rejections_kept: state.rejections_kept as u64,
-                changes: changes_from(&state.changes, &state.postal_codes)?,
-                summed_to: state.summed_to.map(|byte| byte as u64),
-            },
-        })
-    }
-}
-
-fn changes_to(changes: &TotalChanges) -> Vec<ChangeDocument> {
-    let document = |(month, change): (_, TotalChange)| ChangeDocument {
-        month: paystats::to_date(month),
-        units: change.amount.units().to_string(),
-        count: change.count,
-    };
-    changes.iter().map(document).collect()
-}
-
-fn changes_from(documents: &[ChangeDocument], postal_codes: &Binary) -> Result<TotalChanges, StoreError> {
-    let mut changes = TotalChanges::default();
-    changes.touch_all(&ids_from_binary(postal_codes)?);
-    for document in documents {
-        let units = document.units.parse().map_err(|error: std::num::ParseIntError| corrupt(&error))?;
-        let change = TotalChange { amount: Amount::from_units(units), count: document.count };
-        changes.change(paystats::from_date(document.month)?, change).map_err(|error: SumOutOfRange| corrupt(&error))?;
-    }
-    Ok(changes)
-}
-
-/// Numbers of postal codes as a compressed bitmap.
-pub(super) fn ids_to_binary(ids: &RoaringBitmap) -> Result<Binary, StoreError> {
-    let mut bytes = Vec::with_capacity(ids.serialized_size());
-    ids.serialize_into(&mut bytes).map_err(|error| corrupt(&error))?;
-    Ok(Binary { subtype: BinarySubtype::Generic, bytes })
-}
-
-pub(super) fn ids_from_binary(binary: &Binary) -> Result<RoaringBitmap, StoreError> {
-    RoaringBitmap::deserialize_from(binary.bytes.as_slice()).map_err(|error| corrupt(&error))
-}
-
-/// Numbers as a compressed bitmap.
-pub(super) fn lines_to_binary(lines: &RoaringTreemap) -> Result<Binary, StoreError> {
-    let mut bytes = Vec::with_capacity(lines.serialized_size());
-    lines.serialize_into(&mut bytes).map_err(|error| corrupt(&error))?;
-    Ok(Binary { subtype: BinarySubtype::Generic, bytes })
-}
-
-pub(super) fn lines_from_binary(binary: &Binary) -> Result<RoaringTreemap, StoreError> {
-    RoaringTreemap::deserialize_from(binary.bytes.as_slice()).map_err(|error| corrupt(&error))
 }
 
 fn corrupt(error: &dyn std::error::Error) -> StoreError {
