@@ -8,8 +8,8 @@ use super::SchemaError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// MongoDB cannot be reached or has no primary now: the same call may succeed later.
-    #[error("MongoDB is away: {0}")]
-    Unavailable(#[source] Error),
+    #[error("MongoDB is away: {}", .0.kind)]
+    Unavailable(Error),
     /// A document with the same unique key exists.
     #[error("a document with this {0} exists")]
     Duplicate(&'static str),
@@ -28,8 +28,8 @@ pub enum StoreError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
     /// Anything else: a bug, or a server that is set up wrongly.
-    #[error("MongoDB failed: {0}")]
-    Failed(#[source] Error),
+    #[error("MongoDB failed: {}", .0.kind)]
+    Failed(Error),
 }
 
 /// Server codes for what a 2dsphere index or `$geoIntersects` cannot take: BadValue and "Can't extract geo keys".
@@ -107,9 +107,21 @@ pub(super) fn duplicate_as(key: &'static str) -> impl Fn(Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::{error::Error as _, io};
+
     use mongodb::error::CommandError;
 
     use super::*;
+
+    #[test]
+    fn an_error_says_once_what_happened_and_no_more() {
+        let refused = StoreError::from(Error::from(io::Error::from(io::ErrorKind::ConnectionRefused)));
+        assert_eq!(refused.to_string(), "MongoDB is away: I/O error: connection refused");
+        // Who tells an error with its sources would tell it twice.
+        assert!(refused.source().is_none());
+        let failed = StoreError::failed(io::Error::other("a thread is gone"));
+        assert_eq!(failed.to_string(), "MongoDB failed: Custom user error: a thread is gone");
+    }
 
     #[test]
     fn what_an_election_does_to_a_call_passes() {

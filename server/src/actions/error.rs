@@ -97,7 +97,7 @@ impl From<StoreError> for ActionError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => {
-                warn!(%reason, "a request found MongoDB away");
+                warn!(reason = %reason.kind, "a request found MongoDB away");
                 Self::unavailable("the database is away; try again in a moment")
             }
             StoreError::GeometryRefused(reason) => {
