@@ -267,9 +267,12 @@ async fn a_load_that_hanging_nats_did_not_confirm_is_accepted_and_runs() {
     let (refused, time) = timed(start_load(&server, "codes.csv")).await;
     assert_eq!(refused.refusal(), "UNAVAILABLE: load #1 is accepted and starts once the message bus is back");
     assert!(time < Duration::from_secs(6), "{time:?}");
+    // The connection stands, and nothing comes over it.
+    server.goes_without(&["events"]).await;
 
     kill(nats_server, Signal::SIGCONT).unwrap();
     let end = last_progress(&server, &json!(1)).await;
+    server.ready().await;
     assert_eq!((&end["state"], &end["rowsInserted"]), (&json!("SUCCEEDED"), &json!(1)));
 }
 
