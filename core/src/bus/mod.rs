@@ -44,7 +44,7 @@ impl Bus {
     /// How long a request waits for its answer.
     const TIMEOUT: Duration = Duration::from_secs(5);
     /// After how long without an answer what may be asked twice is asked once more.
-    const ASK_AGAIN: Duration = Duration::from_secs(1);
+    const ASK_AGAIN: Duration = Duration::from_millis(500);
 
     /// Connects once, and reconnects by itself from then on: to any of the addresses, and to the other servers of their cluster, which
     /// tell their addresses themselves.
@@ -118,8 +118,8 @@ impl Bus {
     }
 }
 
-/// Asks about a stream, and asks again every second until somebody answers: while a stream of a cluster changes its leader nobody does, and
-/// what was asked then is not answered later. The first answer counts, and the first question to time out.
+/// Asks about a stream, and asks again every half second until somebody answers: while a stream, or a cluster, changes its leader nobody
+/// does, and what was asked then is not answered later. The first answer counts, and the first question to time out.
 async fn ask<T, E, F>(question: impl Fn() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,

@@ -1,4 +1,4 @@
-//! The store: the only code that speaks to MongoDB. One file a collection; what they share stands in files of its own.
+//! The store: the only code that speaks to MongoDB. One file or folder a collection; what they share stands in files of its own.
 //!
 //! `server` and `loader` hold one [`Store`] each. It connects lazily: calls fail with [`StoreError::Unavailable`] while
 //! MongoDB is away, within seconds, and work again once it is back. What a call has written is on a majority of the replica set when it returns.

@@ -49,10 +49,15 @@ const QUESTIONS: [(&str, bool); 3] = [
     ("{ loads(first: 5) { nodes { id state } } }", true),
 ];
 
+/// The streams, and what it is called when the leader of one dies.
+const STREAMS: [(&str, &str); 2] =
+    [("work", "leader of the work stream killed"), ("events", "leader of the event stream killed")];
+
 #[derive(Clone, Copy, Debug)]
 enum Victim {
     Primary,
-    WorkLeader,
+    /// Of this one of [`STREAMS`].
+    Leader(usize),
     Server,
     Loader,
 }
@@ -248,7 +253,7 @@ async fn a_cluster_goes_on_when_one_of_its_processes_after_the_other_is_killed()
         // What its watchers are told says which load it is, for which MongoDB is asked.
         let mut scene = Scene::on(TestBed::with_config(patient(&config), folder).await).await;
         let server_configs = [config.clone(), patient(&config)];
-        let streams = ["work", "events"].map(|name| format!("{}-{name}", config.bus.prefix));
+        let streams = STREAMS.map(|(name, _)| format!("{}-{name}", config.bus.prefix));
         let mut rows = History::default();
         let base = scene.random_source(round, 1..2_001);
         scene.load_in_peace(&mut rows, &base).await;
@@ -263,7 +268,7 @@ async fn a_cluster_goes_on_when_one_of_its_processes_after_the_other_is_killed()
         let doors: Doors = Arc::new(Mutex::new([Some(*servers[0]), Some(*servers[1])]));
         let askers = Askers::start(&doors, &totals);
 
-        let mut victims = [Victim::Primary, Victim::WorkLeader, Victim::Server, Victim::Loader];
+        let mut victims = [Victim::Primary, Victim::Leader(0), Victim::Leader(1), Victim::Server, Victim::Loader];
         round.random.shuffle(&mut victims);
         let mut elections = Vec::new();
         for (place, victim) in (0..).zip(victims) {
@@ -301,9 +306,9 @@ async fn a_cluster_goes_on_when_one_of_its_processes_after_the_other_is_killed()
                     sleep(away).await;
                     mongodb.bring_back(member).await;
                 }
-                Victim::WorkLeader => {
-                    let member = nats.kill_leader_of(&streams[0]).await;
-                    round.did("leader of the work stream killed");
+                Victim::Leader(stream) => {
+                    let member = nats.kill_leader_of(&streams[stream]).await;
+                    round.did(STREAMS[stream].1);
                     sleep(away).await;
                     nats.bring_back(member, &streams).await;
                 }
